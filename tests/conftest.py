@@ -1,0 +1,42 @@
+"""Fixtures that every kind of test may use.
+
+``postgres_url`` and ``sqlite_url`` are fresh, empty databases as SQLAlchemy async URLs; ``store_url`` runs a test once on
+each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import Postgres, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One real PostgreSQL for the whole session, started when the first test asks for it."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+async def postgres_url(postgres_server: Postgres) -> AsyncIterator[str]:
+    """A fresh database on the session's PostgreSQL: ``postgresql+asyncpg://…``."""
+    name = await postgres_server.create_database()
+    yield postgres_server.url(name)
+    await postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A fresh SQLite file: ``sqlite+aiosqlite:///…``."""
+    return f"sqlite+aiosqlite:///{tmp_path / 'store.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """A fresh database of each kind: what a store test runs on."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
