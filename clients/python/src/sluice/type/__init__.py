@@ -1,0 +1,1 @@
+"""Generated from protos/sluice/type: run ``make gen``, never edit."""

@@ -1,0 +1,224 @@
+"""What the breaker and the control of insurers need from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sluice_server.domain.breaker.model import Breaker, Incident, IncidentEvent, Scope
+from sluice_server.domain.money import Money
+from sluice_server.domain.orders.model import Outcome, SubmissionKind
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What an insurer takes at most; None: no limit."""
+
+    orders_per_second: int | None = None
+    orders_per_day: int | None = None
+    premium_per_day: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Insurer:
+    """保险公司: an underwriter known to Sluice. Its adapter is configured under the same id."""
+
+    insurer_id: str
+    display_name: str
+    description: str
+    capacity: Capacity
+    contact: str
+    """Whom to call at the insurer: a desk, a rota; never a secret."""
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    """Compared and set by every write; also the etag."""
+
+
+class InsurerRepository(Protocol):
+    """Insurers in a unit of work."""
+
+    async def add(self, insurer: Insurer) -> bool:
+        """False, and nothing stored, when the id is known."""
+        ...
+
+    async def get(self, insurer_id: str) -> Insurer | None: ...
+
+    async def list(self) -> Sequence[Insurer]:
+        """All, by id: there are at most some hundreds."""
+        ...
+
+    async def save(self, insurer: Insurer) -> None:
+        """Writes an insurer read at ``insurer.version``; raises ConcurrentChange. The stored version is one more."""
+        ...
+
+
+class BreakerRepository(Protocol):
+    """Breakers in a unit of work."""
+
+    async def add(self, breaker: Breaker) -> bool: ...
+
+    async def get(self, scope: Scope) -> Breaker | None: ...
+
+    async def list(self) -> Sequence[Breaker]: ...
+
+    async def save(self, breaker: Breaker) -> bool:
+        """Compare and set: writes a breaker that was read at ``breaker.version`` (the stored version is one more).
+        False, and nothing written, when another replica or person was faster."""
+        ...
+
+
+class IncidentRepository(Protocol):
+    """Incidents in a unit of work."""
+
+    async def add(self, incident: Incident) -> None: ...
+
+    async def get(self, incident_id: str) -> Incident | None: ...
+
+    async def save(self, incident: Incident) -> None:
+        """Writes the numbers and dates (not the events) of an incident read at ``incident.version``."""
+        ...
+
+    async def append(self, incident_id: str, event: IncidentEvent) -> None:
+        """Adds a line to the timeline."""
+        ...
+
+    async def list(
+        self, *, insurer_id: str, open_only: bool, before: str | None, limit: int
+    ) -> Sequence[Incident]:
+        """Newest first, ids below ``before``, without events."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRecord:
+    """One finished submission as the evidence sees it."""
+
+    submission_id: str
+    scope: Scope
+    """Insurer and product line of the order."""
+    kind: SubmissionKind
+    outcome: Outcome
+    started_at: datetime
+    finished_at: datetime
+    latency_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogCount:
+    """Orders of one insurer and product line in the backlog window."""
+
+    scope: Scope
+    orders: int
+    unfinished: int
+    """Past the grace."""
+    oldest_decided_at: datetime | None
+    """Of the unfinished ones."""
+
+
+class EvidenceSource(Protocol):
+    """Pooled over the replicas, because it reads what all of them have stored."""
+
+    async def outcomes(self, *, finished_from: datetime, limit: int) -> Sequence[OutcomeRecord]:
+        """Finished submissions from this moment on, by finished_at."""
+        ...
+
+    async def backlog(self, *, decided_from: datetime, decided_until: datetime) -> Sequence[BacklogCount]:
+        """By insurer and product line: all orders decided from ``decided_from`` on, and of those decided until
+        ``decided_until`` the unfinished ones."""
+        ...
+
+    async def shares(self, *, decided_from: datetime, decided_until: datetime) -> Mapping[str, int]:
+        """Decided orders by insurer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One change by one actor; appended, never changed."""
+
+    audit_id: str
+    at: datetime
+    actor: str
+    actor_verified: bool
+    action: str
+    """The RPC's name, or ``breaker.trip`` and the like for what Sluice does by itself."""
+    subject: str
+    """insurers/insurer-b, plans/12, incidents/inc-…"""
+    reason: str
+    request_id: str
+    trace_id: str
+    before: Mapping[str, object] = field(default_factory=dict)
+    after: Mapping[str, object] = field(default_factory=dict)
+
+
+class AuditLog(Protocol):
+    """The audit trail in a unit of work."""
+
+    async def append(self, event: AuditEvent) -> None: ...
+
+    async def by_request(self, request_id: str, action: str) -> AuditEvent | None:
+        """What an earlier call with this request id did; a repeat of it changes nothing."""
+        ...
+
+    async def list(self, *, subject: str, actor: str, before: str | None, limit: int) -> Sequence[AuditEvent]:
+        """Newest first, ids below ``before``; empty filters do not filter."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What the alarm platform is told. The key names the condition: the same key again is the same alarm."""
+
+    key: str
+    """Such as ``breaker/insurer-b`` or ``failure/insurer-b/screen/HTTP_503``."""
+    name: str
+    """InsurerCut, InsurerTechnicalFailure, InsurerRecovered …"""
+    severity: str
+    """critical, warning, info."""
+    summary: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    starts_at: datetime
+    resolved_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAlarm:
+    """An alarm in the outbox."""
+
+    outbox_id: str
+    alarm: Alarm
+    attempts: int
+    next_attempt_at: datetime
+
+
+class AlarmOutbox(Protocol):
+    """Alarms in a unit of work: written with the change that they report, delivered later."""
+
+    async def put(self, alarm: Alarm) -> None:
+        """Adds an alarm, or replaces an undelivered one with the same key."""
+        ...
+
+    async def due(self, *, now: datetime, limit: int) -> Sequence[PendingAlarm]: ...
+
+    async def delivered(self, outbox_id: str, at: datetime) -> None: ...
+
+    async def postpone(self, outbox_id: str, *, until: datetime, error: str) -> None: ...
+
+
+class AlarmSink(Protocol):
+    """One alarm platform."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def send(self, alarms: Sequence[Alarm]) -> None:
+        """Raises AlarmNotDelivered; the outbox tries again."""
+        ...
+
+
+class AlarmNotDelivered(Exception):
+    """The alarm platform did not take the alarms; the text says why (no secret in it)."""

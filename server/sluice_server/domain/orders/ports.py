@@ -1,0 +1,112 @@
+"""What the order's life needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sluice_server.domain.orders.model import Order, OrderState, Outcome
+from sluice_server.domain.routing.model import Application, Binding
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRequest:
+    """What an adapter sends to an insurer."""
+
+    application: Application
+    binding: Binding
+    idempotency_key: str
+    deadline: datetime
+    """After this moment the adapter gives up and answers UNKNOWN (or TECHNICAL_FAILURE if nothing was sent)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionResult:
+    """What came of a call, in our words."""
+
+    outcome: Outcome
+    error_code: str = ""
+    message: str = ""
+    policy_number: str = ""
+
+
+class InsurerAdapter(Protocol):
+    """One insurer's interface. Never raises for what the insurer does: every failure is a result."""
+
+    async def submit(self, request: SubmissionRequest) -> SubmissionResult:
+        """Asks the insurer to insure. TECHNICAL_FAILURE only if it is certain that nothing was insured."""
+        ...
+
+    async def inquire(self, request: SubmissionRequest) -> SubmissionResult | None:
+        """What the insurer knows under the idempotency key: SUCCESS, BUSINESS_REJECTION, None when it knows nothing
+        (so it is certain that nothing was insured), or UNKNOWN when the inquiry itself failed."""
+        ...
+
+
+class AdapterDirectory(Protocol):
+    """The adapters by insurer."""
+
+    def get(self, insurer_id: str) -> InsurerAdapter:
+        """Raises InsurerNotConfigured."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which orders ListOrders shows; empty fields do not filter."""
+
+    states: tuple[OrderState, ...] = ()
+    insurer_id: str = ""
+    product_code: str = ""
+    incident_id: str = ""
+    created_before: datetime | None = None
+    created_after: datetime | None = None
+
+
+class OrderRepository(Protocol):
+    """Orders in a unit of work."""
+
+    async def add(self, order: Order) -> bool:
+        """Stores a new order with its decisions. False, and nothing stored, when the application_id is known."""
+        ...
+
+    async def get(self, application_id: str) -> Order | None:
+        """The order with its whole history."""
+        ...
+
+    async def save(self, order: Order) -> None:
+        """Writes state, new decisions and new or finished submissions of an order that was read at
+        ``order.version``; raises ConcurrentChange when somebody else changed it since. The stored version is one more.
+        """
+        ...
+
+    async def list(self, where: OrderFilter, *, after: str | None, limit: int) -> Sequence[Order]:
+        """By creation (ids grow with it), stable under inserts; without histories beyond the current decision."""
+        ...
+
+    async def due(
+        self, *, states: Sequence[OrderState], insurer_id: str, updated_before: datetime, limit: int
+    ) -> Sequence[Order]:
+        """Unfinished orders for a worker, oldest first ("" for any insurer)."""
+        ...
+
+    async def abnormal_of(self, incident_id: str, *, limit: int) -> Sequence[Order]:
+        """The incident's orders that are still ABNORMAL, oldest first."""
+        ...
+
+    async def count_abnormal_of(self, incident_id: str) -> int: ...
+
+    async def attach_to_incident(self, incident_id: str, insurer_id: str, product_line: str) -> int:
+        """Marks the insurer's unfinished abnormal orders without incident as belonging to this one; how many."""
+        ...
+
+
+class DecisionLog(Protocol):
+    """The hot path: durable before it is acknowledged, many decisions in one commit."""
+
+    async def record(self, order: Order) -> Order:
+        """Stores a new order durably and returns it; when the application_id is known already, returns the stored
+        order instead (the caller compares fingerprints). Raises Unavailable when the store does not answer."""
+        ...

@@ -1,0 +1,89 @@
+"""What routing needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """How much of an insurer's normal share may go to it now."""
+
+    admitted_basis_points: int
+    """10,000: all; 0: cut; between: ramping."""
+    reason: str = ""
+    """Why it is less than all: ``CUT`` with the breaker's state, ``RAMPING``, ``FORCED_OPEN`` …"""
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficSnapshot:
+    """Every breaker's word at one moment. An insurer without an entry takes all of its share."""
+
+    version: int
+    """Grows with every change of any breaker."""
+    admissions: Mapping[tuple[str, str], Admission]
+    """By (insurer_id, product_line); product_line "" is the insurer as a whole. The stricter one holds."""
+
+    def admission(self, insurer_id: str, product_line: str) -> Admission:
+        """The stricter of the insurer's own admission and that of its product line."""
+        whole = self.admissions.get((insurer_id, ""), ALL)
+        line = self.admissions.get((insurer_id, product_line), ALL)
+        return whole if whole.admitted_basis_points <= line.admitted_basis_points else line
+
+
+ALL = Admission(10_000)
+
+
+class TrafficSource(Protocol):
+    """Where a decision reads the breakers from: a snapshot in memory, never the database."""
+
+    def snapshot(self) -> TrafficSnapshot: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """One immutable version of a plan."""
+
+    name: str
+    version: int
+    """Counts up over all plans: one number names one text."""
+    source: str
+    """The YAML as it was given."""
+    content_hash: str
+    """SHA-256 (hexadecimal) of the source."""
+    activatable: bool
+    warnings: tuple[str, ...]
+    description: str
+    created_at: datetime
+    created_by: str
+    active: bool
+    etag: str
+    """Of the activation: the same for all plans, changes with every ActivatePlan."""
+
+
+class PlanRepository(Protocol):
+    """Plans in a unit of work."""
+
+    async def add(self, plan: StoredPlan) -> StoredPlan:
+        """Stores a new version (its number is given by the store)."""
+        ...
+
+    async def get(self, version: int) -> StoredPlan | None: ...
+
+    async def by_request(self, request_id: str) -> StoredPlan | None:
+        """The version that an earlier call with this request id created."""
+        ...
+
+    async def list(self, *, after_version: int | None, limit: int) -> Sequence[StoredPlan]:
+        """Newest first, below ``after_version``."""
+        ...
+
+    async def active(self) -> StoredPlan | None: ...
+
+    async def activate(self, version: int, *, expected_etag: str) -> StoredPlan:
+        """Makes this the one active version. Raises StaleEtag when the activation is not at ``expected_etag``
+        (an empty one is not checked)."""
+        ...

@@ -1,0 +1,58 @@
+"""One commit for one call."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from sluice_server.domain.breaker.ports import (
+    AlarmOutbox,
+    AuditLog,
+    BreakerRepository,
+    EvidenceSource,
+    IncidentRepository,
+    InsurerRepository,
+)
+from sluice_server.domain.orders.ports import OrderRepository
+from sluice_server.domain.routing.ports import PlanRepository
+
+
+class UnitOfWork(Protocol):
+    """A transaction and the repositories that live in it. Left without ``commit`` it changes nothing."""
+
+    @property
+    def orders(self) -> OrderRepository: ...
+    @property
+    def plans(self) -> PlanRepository: ...
+    @property
+    def insurers(self) -> InsurerRepository: ...
+    @property
+    def breakers(self) -> BreakerRepository: ...
+    @property
+    def incidents(self) -> IncidentRepository: ...
+    @property
+    def evidence(self) -> EvidenceSource: ...
+    @property
+    def audit(self) -> AuditLog: ...
+    @property
+    def alarms(self) -> AlarmOutbox: ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def commit(self) -> None: ...
+
+
+class Store(Protocol):
+    """Where units of work come from. Every method of it raises Unavailable when the database cannot be reached."""
+
+    def write(self) -> UnitOfWork:
+        """For a change: takes the write lock at once where the database has only one (SQLite)."""
+        ...
+
+    def read(self) -> UnitOfWork:
+        """For reading one consistent state."""
+        ...
