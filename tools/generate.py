@@ -1,7 +1,7 @@
-"""Makes everything that follows from protos/: Python stubs, the descriptors that reflection serves, google.rpc for the client.
+"""Makes everything that follows from protos/: Python stubs, the descriptors for reflection, google.rpc for the client.
 
-    python tools/generate.py           writes what changed and removes what no proto stands behind any more
-    python tools/generate.py --check   writes nothing; exit 1 and a list where a file is not what it should be
+python tools/generate.py           writes what changed and removes what no proto stands behind any more
+python tools/generate.py --check   writes nothing; exit 1 and a list where a file is not what it should be
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def running_postgres() -> Iterator[Postgres]:
             command += ["-c", setting]
         log = root / "log"
         with log.open("wb") as sink:
-            process = subprocess.Popen(  # noqa: S603 - the wheel's own binary
+            process = subprocess.Popen(
                 _as_account(command, account), stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, cwd=root
             )
         try:
@@ -142,7 +142,7 @@ def _free_port() -> int:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd="/")  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd="/")
     if done.returncode:
         raise RuntimeError(f"{command[-1]} failed:\n{done.stdout}\n{done.stderr}")
 
