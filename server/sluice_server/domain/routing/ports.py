@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from sluice_server.domain.routing.plan import CompiledPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,14 @@ class TrafficSource(Protocol):
     def snapshot(self) -> TrafficSnapshot: ...
 
 
+class PlanSource(Protocol):
+    """Where a decision takes the active plan from: compiled, in memory, swapped as a whole."""
+
+    def current(self) -> CompiledPlan:
+        """Raises NoActivePlan."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoredPlan:
     """One immutable version of a plan."""
@@ -56,12 +67,15 @@ class StoredPlan:
     """SHA-256 (hexadecimal) of the source."""
     activatable: bool
     warnings: tuple[str, ...]
+    """``Finding.text()`` of each warning."""
     description: str
     created_at: datetime
     created_by: str
     active: bool
     etag: str
     """Of the activation: the same for all plans, changes with every ActivatePlan."""
+    request_id: str = ""
+    """Of the CreatePlan that made it; what ``PlanRepository.by_request`` finds it by. Empty: not found by it."""
 
 
 class PlanRepository(Protocol):
