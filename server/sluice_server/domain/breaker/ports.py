@@ -183,6 +183,8 @@ class Alarm:
     annotations: Mapping[str, str]
     starts_at: datetime
     resolved_at: datetime | None = None
+    """When the condition ended. In the future: the alarm ends by itself then (what has no end of its own, such as a
+    single failure)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +201,26 @@ class AlarmOutbox(Protocol):
     """Alarms in a unit of work: written with the change that they report, delivered later."""
 
     async def put(self, alarm: Alarm) -> None:
-        """Adds an alarm, or replaces an undelivered one with the same key."""
+        """Adds an alarm, or replaces an undelivered one with the same key. The replacement gets a new outbox_id, so
+        that a delivery that is under way does not mark it as delivered."""
         ...
 
-    async def due(self, *, now: datetime, limit: int) -> Sequence[PendingAlarm]: ...
+    async def due(self, *, now: datetime, limit: int) -> Sequence[PendingAlarm]:
+        """Undelivered alarms whose next attempt is due, by it."""
+        ...
 
-    async def delivered(self, outbox_id: str, at: datetime) -> None: ...
+    async def active(self, *, now: datetime, limit: int) -> Sequence[Alarm]:
+        """Delivered alarms that are the newest of their key and not resolved at ``now``: what a platform that forgets
+        (Alertmanager, after some minutes) is told again."""
+        ...
 
-    async def postpone(self, outbox_id: str, *, until: datetime, error: str) -> None: ...
+    async def delivered(self, outbox_id: str, at: datetime) -> None:
+        """Marks it as delivered; nothing happens when it was replaced meanwhile."""
+        ...
+
+    async def postpone(self, outbox_id: str, *, until: datetime, error: str) -> None:
+        """Counts a failed attempt; nothing happens when the alarm was replaced meanwhile."""
+        ...
 
 
 class AlarmSink(Protocol):
@@ -215,8 +229,13 @@ class AlarmSink(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def repeat_seconds(self) -> float | None:
+        """How often it must be told again of an alarm that is not resolved; None: once is enough."""
+        ...
+
     async def send(self, alarms: Sequence[Alarm]) -> None:
-        """Raises AlarmNotDelivered; the outbox tries again."""
+        """Raises AlarmNotDelivered; the outbox tries again. May be told the same alarm more than once."""
         ...
 
 
