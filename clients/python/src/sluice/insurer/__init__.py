@@ -1,0 +1,1 @@
+"""Generated from protos/sluice/insurer: run ``make gen``, never edit."""

@@ -1,0 +1,1 @@
+"""Generated from protos/sluice/insurer/v1: run ``make gen``, never edit."""

@@ -1,0 +1,1 @@
+"""Generated from protos/sluice/risk: run ``make gen``, never edit."""

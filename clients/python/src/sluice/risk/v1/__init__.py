@@ -1,0 +1,1 @@
+"""Generated from protos/sluice/risk/v1: run ``make gen``, never edit."""

@@ -1,0 +1,1 @@
+"""Generated from protos/sluice/routing: run ``make gen``, never edit."""
