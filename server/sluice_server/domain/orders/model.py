@@ -69,14 +69,31 @@ class Submission:
     idempotency_key: str
     """Sent to the insurer; the same for every submission of an application to the same insurer."""
     started_at: datetime
+    deadline: datetime
+    """The call is given up by then; an outcome that is still missing some seconds later was lost with its process."""
     finished_at: datetime | None = None
     outcome: Outcome | None = None
-    """None while the call is under way (or the process that made it died)."""
+    """How the call itself ended, as evidence for the breaker; never changed afterwards. None while it is under way,
+    and for ever when the process that made it died."""
     error_code: str = ""
     """The insurer's or the transport's code: HTTP_503, TIMEOUT, CONNECTION_REFUSED …"""
     message: str = ""
     policy_number: str = ""
     latency_seconds: float | None = None
+    settled_outcome: Outcome | None = None
+    """What was found out later by inquiry, by a repeat with the same key or by a report. UNKNOWN: the process died, so
+    that nobody heard the answer (no evidence against the insurer)."""
+    settled_at: datetime | None = None
+
+    @property
+    def standing(self) -> Outcome | None:
+        """What is known now: the settled outcome where there is one, else the call's own; None while under way."""
+        return self.settled_outcome or self.outcome
+
+    @property
+    def unsettled(self) -> bool:
+        """It may have been insured, or may still be: nobody else may be asked before this is known."""
+        return self.standing is None or self.standing is Outcome.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +109,22 @@ class Order:
     incident_id: str
     """The incident in which the order became abnormal; empty otherwise."""
     policy_number: str
+    submit_requested: bool
+    """It came by Submit: Sluice calls the insurer, and its workers finish what a call left. False: the team that asked
+    for the route calls the insurer itself and reports; Sluice never submits such an order by itself."""
+    attempts: int
+    """How often workers have taken it up since it last made progress; sets the back-off."""
+    next_attempt_at: datetime | None
+    """From then on a worker looks after it (a worker that takes it up moves this on first: a lease). None: nobody
+    needs to, because it is final or the team's turn."""
     created_at: datetime
     updated_at: datetime
     version: int
     """Counts the changes; compared and set on every write."""
+
+    @property
+    def application_id(self) -> str:
+        return self.application.application_id
 
     @property
     def decision(self) -> Decision:
@@ -104,5 +133,35 @@ class Order:
 
     @property
     def insurer_id(self) -> str:
-        """The insurer in charge; empty when parked or rejected by the plan."""
+        """The insurer in charge (that insured, when one did); empty when parked or rejected by the plan."""
+        if self.state is OrderState.INSURED:
+            for submission in reversed(self.submissions):
+                if submission.standing is Outcome.SUCCESS:
+                    return submission.insurer_id
         return self.decisions[-1].insurer_id if self.decisions else ""
+
+    @property
+    def final(self) -> bool:
+        """Nothing more will happen to it."""
+        return self.state in FINAL_STATES
+
+    @property
+    def unsettled(self) -> tuple[Submission, ...]:
+        """The submissions that may have been insured, or still may be."""
+        return tuple(s for s in self.submissions if s.unsettled)
+
+    @property
+    def failed_insurers(self) -> frozenset[str]:
+        """Insurers of whom it is certain that they failed technically and insured nothing."""
+        failed = {s.insurer_id for s in self.submissions if s.standing is Outcome.TECHNICAL_FAILURE}
+        return frozenset(failed - {s.insurer_id for s in self.unsettled})
+
+    @property
+    def technical_failures(self) -> int:
+        """Calls that ended technically, unknown ones included."""
+        return sum(s.outcome in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN) for s in self.submissions)
+
+    @property
+    def rerouted(self) -> bool:
+        """Decided for more than one insurer."""
+        return len({d.insurer_id for d in self.decisions if d.insurer_id}) > 1

@@ -19,7 +19,8 @@ class SubmissionRequest:
     binding: Binding
     idempotency_key: str
     deadline: datetime
-    """After this moment the adapter gives up and answers UNKNOWN (or TECHNICAL_FAILURE if nothing was sent)."""
+    """After this moment (or at its own time-out, if that is earlier) the adapter gives up and answers UNKNOWN, or
+    TECHNICAL_FAILURE if nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,14 @@ class OrderFilter:
     created_after: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class OrderPosition:
+    """A place in a list of orders that is sorted by a moment, then by application_id."""
+
+    at: datetime
+    application_id: str
+
+
 class OrderRepository(Protocol):
     """Orders in a unit of work."""
 
@@ -77,29 +86,36 @@ class OrderRepository(Protocol):
         ...
 
     async def save(self, order: Order) -> None:
-        """Writes state, new decisions and new or finished submissions of an order that was read at
-        ``order.version``; raises ConcurrentChange when somebody else changed it since. The stored version is one more.
-        """
+        """Writes what may change (state, new decisions, new or changed submissions, incident, policy number,
+        submit_requested, attempts, next_attempt_at, updated_at) of an order that was read at ``order.version``; raises
+        ConcurrentChange when somebody else changed it since. The stored version is one more."""
         ...
 
-    async def list(self, where: OrderFilter, *, after: str | None, limit: int) -> Sequence[Order]:
-        """By creation (ids grow with it), stable under inserts; without histories beyond the current decision."""
+    async def list(self, where: OrderFilter, *, after: OrderPosition | None, limit: int) -> Sequence[Order]:
+        """By (created_at, application_id), above ``after``; without histories beyond the current decision."""
         ...
 
-    async def due(
-        self, *, states: Sequence[OrderState], insurer_id: str, updated_before: datetime, limit: int
-    ) -> Sequence[Order]:
-        """Unfinished orders for a worker, oldest first ("" for any insurer)."""
+    async def due(self, *, states: Sequence[OrderState], at: datetime, limit: int) -> Sequence[str]:
+        """application_ids of the orders in these states whose next_attempt_at is not after ``at``; those that wait
+        longest first."""
+        ...
+
+    async def changed(self, *, after: OrderPosition | None, until: datetime, limit: int) -> Sequence[Order]:
+        """With their whole histories, by (updated_at, application_id), above ``after``, updated before ``until``."""
         ...
 
     async def abnormal_of(self, incident_id: str, *, limit: int) -> Sequence[Order]:
-        """The incident's orders that are still ABNORMAL, oldest first."""
+        """The incident's orders that still wait for its insurer (ABNORMAL, or SUBMITTING again), with their whole
+        histories, oldest (created_at) first."""
         ...
 
-    async def count_abnormal_of(self, incident_id: str) -> int: ...
+    async def count_abnormal_of(self, incident_id: str) -> int:
+        """How many ``abnormal_of`` would list without a limit."""
+        ...
 
     async def attach_to_incident(self, incident_id: str, insurer_id: str, product_line: str) -> int:
-        """Marks the insurer's unfinished abnormal orders without incident as belonging to this one; how many."""
+        """Marks the insurer's ABNORMAL orders that Sluice submits (submit_requested) and that have no incident as
+        belonging to this one ("" for every product line); how many. Their versions grow by one."""
         ...
 
 
