@@ -1,7 +1,7 @@
 """Fixtures that every kind of test may use.
 
-``postgres_url`` and ``sqlite_url`` are fresh, empty databases as SQLAlchemy async URLs; ``store_url`` runs a test once on
-each of them.
+``postgres_url`` and ``sqlite_url`` are fresh, empty databases as SQLAlchemy async URLs; ``store_url`` runs a test once
+on each of them.
 """
 
 from __future__ import annotations

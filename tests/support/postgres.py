@@ -151,7 +151,7 @@ async def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Pa
     deadline = time.monotonic() + START_SECONDS
     while True:
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text(errors='replace')}")
+            raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text(errors='replace')}")  # noqa: ASYNC240 - at the end
         try:
             connection = await asyncpg.connect(
                 host="127.0.0.1", port=port, user="postgres", database="postgres", timeout=5

@@ -1,0 +1,74 @@
+"""The request id, and one line in the log for each call worth one."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from typing import Any, TypeGuard
+
+import grpc
+import structlog
+
+from sluice_server.api.access import ACCESS
+from sluice_server.api.context import ServerCall
+from sluice_server.api.errors import CallFailed
+from sluice_server.api.interceptors.pipeline import REQUEST_ID_KEY, Proceed
+
+# What may stand in logs and headers as it is.
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
+
+
+class Log:
+    """Names the call: takes the caller's request id or makes one, and returns it with the trailing metadata.
+
+    Control calls and failures are logged at ``info``, everything else at ``debug``: at thousands of orders a second a
+    line for each would cost more than the routing.
+    """
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger("sluice.call")
+
+    async def __call__(self, call: ServerCall, proceed: Proceed) -> Any:
+        given = call.metadata.get(REQUEST_ID_KEY)
+        # A malformed one is refused later, where refusals are made; until then the call needs a name for the log.
+        call.request_id = given if is_request_id(given) else f"{random.getrandbits(128):032x}"
+        call.grpc_context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+        started = time.perf_counter()
+        try:
+            answer = await proceed(call)
+        except CallFailed as failed:
+            # A defect has been logged, with its traceback, where it was met.
+            self._log.info(
+                "call failed",
+                method=call.method,
+                actor=_actor(call),
+                code=failed.failure.code.name,
+                reason=failed.failure.reason,
+                milliseconds=_milliseconds_since(started),
+            )
+            raise
+        except grpc.aio.AbortError:
+            raise
+        except BaseException:
+            self._log.info(
+                "call cancelled", method=call.method, actor=_actor(call), milliseconds=_milliseconds_since(started)
+            )
+            raise
+        access = ACCESS.get(call.method)
+        write = self._log.info if access is not None and access.control else self._log.debug
+        write("call served", method=call.method, actor=_actor(call), milliseconds=_milliseconds_since(started))
+        return answer
+
+
+def is_request_id(value: str | bytes | None) -> TypeGuard[str]:
+    """Whether ``value`` may be used as a request id as it is."""
+    return isinstance(value, str) and REQUEST_ID.fullmatch(value) is not None
+
+
+def _actor(call: ServerCall) -> str:
+    return call.context.actor.name if call.context else ""
+
+
+def _milliseconds_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)
