@@ -1,0 +1,111 @@
+"""Reading what an insurer's answers mean: the part of an operation that becomes an AnswerMapping."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from sluice_server.insurers.answers import (
+    INQUIRY_VERDICTS,
+    SUBMISSION_VERDICTS,
+    AnswerMapping,
+    JsonPath,
+    Rule,
+    Verdict,
+)
+from sluice_server.insurers.located import Section, plain_value
+
+_STATUS_CLASS = re.compile(r"[1-5]xx")
+_PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
+
+
+def read_mapping(section: Section, *, inquiry: bool, like: Section | None) -> AnswerMapping:
+    """The mapping in an operation. ``like``: for an inquiry the submission, whose paths hold where it names none."""
+    verdicts = INQUIRY_VERDICTS if inquiry else SUBMISSION_VERDICTS
+    rules = [_rule(rule, verdicts) for rule in section.sections("outcomes")]
+    said = {v for rule in rules for v in (*rule.table.values(), rule.verdict) if v is not None}
+    needed = (Verdict.SUCCESS, Verdict.NOT_FOUND) if inquiry else (Verdict.SUCCESS,)
+    for verdict in needed:
+        if verdict not in said:
+            section.report("outcomes", f"no rule says {verdict.value}, so it would never be known")
+    return AnswerMapping(
+        rules=rules,
+        policy_number=_path(section, "policy_number", like, required=True) or JsonPath(()),
+        error_code=_path(section, "error_code", like),
+        message=_path(section, "message", like),
+    )
+
+
+def _path(section: Section, key: str, like: Section | None, *, required: bool = False) -> JsonPath | None:
+    if like is not None and key not in section:
+        section.raw(key)
+        # A mistake in it is reported where it stands.
+        inherited = like.raw(key)
+        return _json_path(str(inherited)) if isinstance(inherited, str) else None
+    text = section.text(key, required=required)
+    if not text:
+        return None
+    path = _json_path(text)
+    if path is None:
+        section.report(key, "must be names with dots between them, such as error.code")
+    return path
+
+
+def _json_path(text: str) -> JsonPath | None:
+    return JsonPath(tuple(text.split("."))) if _PATH.fullmatch(text) else None
+
+
+def _rule(section: Section, verdicts: Sequence[Verdict]) -> Rule:
+    names = [v.value for v in verdicts]
+    statuses = _statuses(section)
+    path = _path(section, "path", None)
+    table: dict[str, Verdict] = {}
+    verdict: Verdict | None = None
+    entries = section.section("table")
+    if entries is None:
+        name = section.choice("outcome", names, required=True)
+        verdict = Verdict(name) if name else None
+        values = _values(section)
+        if values and verdict is not None:
+            table = dict.fromkeys(values, verdict)
+    else:
+        if "outcome" in section or "in" in section:
+            section.report("table", "stands instead of outcome and in")
+            section.raw("outcome")
+            section.raw("in")
+        for code in entries.keys():
+            name = entries.choice(code, names, required=True)
+            if name:
+                table[code] = Verdict(name)
+    if path is None and ("table" in section or "in" in section) and "path" not in section:
+        section.report("path", "is required: where the value is that is compared")
+    if not statuses and path is None and "path" not in section and "status" not in section:
+        section.report("outcome", "has no condition; give a status, a path or both")
+    section.refuse_unknown()
+    return Rule(statuses, path, table, None if table else verdict)
+
+
+def _values(section: Section) -> list[str]:
+    value = plain_value(section.raw("in"))
+    if value is None:
+        return []
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        # Without quotes YAML would read 0000 as 0.
+        section.report("in", "must be a list of codes in quotes")
+        return []
+    return value
+
+
+def _statuses(section: Section) -> tuple[range, ...]:
+    value = plain_value(section.raw("status"))
+    if value is None:
+        return ()
+    found = []
+    for item in value if isinstance(value, list) else [value]:
+        if isinstance(item, int) and not isinstance(item, bool) and 100 <= item <= 599:
+            found.append(range(item, item + 1))
+        elif isinstance(item, str) and _STATUS_CLASS.fullmatch(item):
+            found.append(range(int(item[0]) * 100, int(item[0]) * 100 + 100))
+        else:
+            section.report("status", f"{item!r} is no HTTP status; write 200, 2xx or a list of them")
+    return tuple(found)
