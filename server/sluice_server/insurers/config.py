@@ -7,20 +7,20 @@ stops the start with all mistakes named at once.
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from sluice_server.insurers.configuration import (
-    HEADER_SECRET,
+    PLACEHOLDER,
     HeaderValue,
     HttpInsurer,
     InsurerConfiguration,
     Operation,
     PythonInsurer,
     SecretHeader,
-    Tls,
 )
 from sluice_server.insurers.located import Section, plain_value, read_file
 from sluice_server.insurers.mapping import read_mapping
@@ -30,6 +30,7 @@ from sluice_server.insurers.template import BodyTemplate, InvalidTemplate, Templ
 
 _INSURER_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/?%{}|]*")
 _METHODS = ("GET", "POST", "PUT", "PATCH")
 # What the client writes itself; a configured one would contradict it.
 _RESERVED_HEADERS = frozenset(
@@ -73,7 +74,7 @@ def load_insurers(path: Path, *, environment: Mapping[str, str]) -> Mapping[str,
     found: dict[str, InsurerConfiguration] = {}
     insurers = top.section("insurers", required=True)
     if insurers is not None:
-        for insurer_id in insurers.keys():
+        for insurer_id in insurers:
             if not _INSURER_ID.fullmatch(insurer_id):
                 insurers.report(insurer_id, "an insurer's id is lower-case letters, digits and hyphens, at most 63")
             section = insurers.section(insurer_id, required=True)
@@ -111,7 +112,7 @@ def _http_insurer(insurer_id: str, section: Section, reader: _Reader) -> HttpIns
     endpoints: dict[str, str] = {}
     named = section.section("endpoints")
     if named is not None:
-        endpoints = {name: _url(named, name, required=True, plain_http=plain_http is True) for name in named.keys()}
+        endpoints = {name: _url(named, name, required=True, plain_http=plain_http is True) for name in named}
     timeout = section.number("timeout_seconds", fallback=10.0, above=0, at_most=300)
     submit_section = section.section("submit", required=True)
     inquire_section = section.section("inquire")
@@ -147,8 +148,8 @@ def _operation(
     """``like``: the submission, whose paths into the answer hold where an inquiry names none."""
     method = section.choice("method", _METHODS, fallback="GET" if inquiry else "POST")
     path = _template(section, "path", section.text("path", required=True, fallback="/"))
-    if not path.source.startswith("/"):
-        section.report("path", "must begin with /")
+    if not _PATH.fullmatch(path.source):
+        section.report("path", "must begin with / and hold nothing that a URL cannot, such as a space")
     body = None
     if section.raw("body") is not None:
         if method == "GET":
@@ -183,15 +184,15 @@ def _headers(section: Section, reader: _Reader) -> Mapping[str, HeaderValue]:
     found: dict[str, HeaderValue] = {}
     if headers is None:
         return found
-    for name in headers.keys():
+    for name in headers:
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _RESERVED_HEADERS:
             headers.report(name, "cannot be set as a header")
         if isinstance(headers.raw(name), dict):
             secret = headers.section(name)
             assert secret is not None
-            value = SecretHeader(secret.text("format", fallback=HEADER_SECRET), reader.secret(secret, "secret"))
-            if HEADER_SECRET not in value.format:
-                secret.report("format", f"must hold {HEADER_SECRET}")
+            value = SecretHeader(secret.text("format", fallback=PLACEHOLDER), reader.secret(secret, "secret"))
+            if PLACEHOLDER not in value.format:
+                secret.report("format", f"must hold {PLACEHOLDER}")
             if not value.secret.reveal().isprintable():
                 secret.report("secret", "holds characters that no header can carry")
             secret.refuse_unknown()
@@ -227,19 +228,26 @@ def _signing(section: Section, reader: _Reader) -> Signing | None:
     return found
 
 
-def _tls(section: Section, reader: _Reader) -> Tls:
+def _tls(section: Section, reader: _Reader) -> ssl.SSLContext | None:
     tls = section.section("tls")
     if tls is None:
-        return Tls()
-    found = Tls(
-        authorities_file=reader.file(tls, "authorities_file"),
-        certificate_file=reader.file(tls, "certificate_file"),
-        key_file=reader.file(tls, "key_file"),
-    )
-    if bool(found.certificate_file) != bool(found.key_file):
+        return None
+    authorities = reader.file(tls, "authorities_file")
+    certificate, key = reader.file(tls, "certificate_file"), reader.file(tls, "key_file")
+    if bool(certificate) != bool(key):
         tls.report("certificate_file", "certificate_file and key_file go together")
     tls.refuse_unknown()
-    return found
+    try:
+        context = ssl.create_default_context(cafile=authorities or None)
+    except (OSError, ssl.SSLError):
+        tls.report("authorities_file", "holds no certificates in PEM form")
+        return None
+    if certificate and key:
+        try:
+            context.load_cert_chain(certificate, key)
+        except (OSError, ssl.SSLError):
+            tls.report("certificate_file", "is no certificate in PEM form, or the key does not belong to it")
+    return context
 
 
 def _url(section: Section, key: str, *, required: bool, plain_http: bool) -> str:

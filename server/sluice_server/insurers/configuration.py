@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,8 @@ from sluice_server.insurers.secret import Secret
 from sluice_server.insurers.signing import Signing
 from sluice_server.insurers.template import BodyTemplate, Template
 
-HEADER_SECRET = "{secret}"
+PLACEHOLDER = "{secret}"
+"""Where the secret goes in the format of a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +23,10 @@ class SecretHeader:
     secret: Secret
 
     def text(self) -> str:
-        return self.format.replace(HEADER_SECRET, self.secret.reveal())
+        return self.format.replace(PLACEHOLDER, self.secret.reveal())
 
 
 HeaderValue = Template | SecretHeader
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Files for a connection that both sides authenticate; empty: the system's authorities, no certificate."""
-
-    authorities_file: str = ""
-    certificate_file: str = ""
-    key_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +56,8 @@ class HttpInsurer:
     largest_answer_bytes: int
     headers: Mapping[str, HeaderValue]
     signing: Signing | None
-    tls: Tls
+    tls: ssl.SSLContext | None
+    """Own authorities and a certificate of ours, where the insurer wants one; None: the system's authorities."""
     submit: Operation
     inquire: Operation | None
     """None: this insurer cannot be asked; an UNKNOWN order needs a person."""

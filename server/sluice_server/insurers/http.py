@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -122,7 +121,7 @@ class HttpInsurerAdapter:
                 idempotency_key=request.idempotency_key,
                 at=self._clock.now(),
             )
-        return _Call(base + path, body, headers | self._tracer.headers())
+        return _Call(base + path, body, {**headers, **self._tracer.headers()})
 
     async def _send(
         self, operation: Operation, call: _Call, timeout_seconds: float, span: Span
@@ -157,7 +156,7 @@ class HttpInsurerAdapter:
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
-            traces = aiohttp.TraceConfig(_request_context)
+            traces = aiohttp.TraceConfig()
             traces.on_connection_queued_start.append(_on_queued)
             traces.on_connection_create_start.append(_on_dequeued)
             traces.on_connection_create_end.append(_on_connected)
@@ -166,7 +165,7 @@ class HttpInsurerAdapter:
                 connector=aiohttp.TCPConnector(
                     limit=self._insurer.concurrency,
                     keepalive_timeout=_KEEP_IDLE_CONNECTIONS_SECONDS,
-                    ssl=_tls_context(self._insurer),
+                    ssl=self._insurer.tls or True,
                 ),
                 # A cookie of one order must not travel with another.
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -174,13 +173,6 @@ class HttpInsurerAdapter:
                 trace_configs=[traces],
             )
         return self._session
-
-
-def _tls_context(insurer: HttpInsurer) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=insurer.tls.authorities_file or None)
-    if insurer.tls.certificate_file:
-        context.load_cert_chain(insurer.tls.certificate_file, insurer.tls.key_file)
-    return context
 
 
 async def _read(response: aiohttp.ClientResponse, at_most: int) -> bytes | None:
@@ -227,17 +219,13 @@ def _failure(error: Exception, progress: _Progress) -> SubmissionResult:
     return SubmissionResult(Outcome.UNKNOWN, "CONNECTION_LOST", "the connection broke after sending")
 
 
-def _request_context(trace_request_ctx: Any = None) -> SimpleNamespace:
-    return SimpleNamespace(progress=trace_request_ctx)
-
-
 async def _on_queued(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
-    context.progress.waited_for_a_connection = True
+    context.trace_request_ctx.waited_for_a_connection = True
 
 
 async def _on_dequeued(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
-    context.progress.waited_for_a_connection = False
+    context.trace_request_ctx.waited_for_a_connection = False
 
 
 async def _on_connected(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
-    context.progress.connected = True
+    context.trace_request_ctx.connected = True

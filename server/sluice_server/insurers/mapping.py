@@ -73,7 +73,7 @@ def _rule(section: Section, verdicts: Sequence[Verdict]) -> Rule:
             section.report("table", "stands instead of outcome and in")
             section.raw("outcome")
             section.raw("in")
-        for code in entries.keys():
+        for code in entries:
             name = entries.choice(code, names, required=True)
             if name:
                 table[code] = Verdict(name)
