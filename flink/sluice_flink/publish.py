@@ -1,0 +1,235 @@
+"""The loader: publishes result rows into the risk query store as one data version.
+
+Rows, version, pointer flip and pruning are one transaction, so a reader sees the old version or the new one, and a
+publisher that is killed at any moment leaves the old one active with nothing to clean up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sluice_flink.risk_store import RiskTables, normalise_url, open_store, store_schema
+from sluice_flink.sql_files import TableSchema, result_tables
+
+Row = tuple[object, ...]
+Rows = Mapping[str, Sequence[Row]]
+"""Rows by result table, each in the order of the declared columns (without data_version)."""
+
+_PUBLISHERS_LOCK = 7_310_845
+"""Key of the PostgreSQL advisory lock by which publishers go one after another."""
+
+
+class BadResults(ValueError):
+    """Result rows that do not fit the declared result tables."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is said about a data version beside its rows."""
+
+    watermark: dt.datetime
+    """Everything known before this instant is in the version; with time zone."""
+    published_at: dt.datetime
+    """Now, by the caller's clock; with time zone."""
+    fingerprint: str = ""
+    """Digest of the input; taken from the rows where empty."""
+    flink_version: str = "none"
+    duration_seconds: float = 0.0
+    keep_versions: int = 5
+    """How many versions stay readable, the new one included; older ones are deleted in the same transaction."""
+
+
+@dataclass(frozen=True)
+class PublishedVersion:
+    """The version that readers see from now on."""
+
+    data_version: int
+    row_counts: Mapping[str, int]
+
+
+def _ignore(_step: str) -> None:
+    return None
+
+
+def publish(
+    store_url: str,
+    results_dir: Path,
+    publication: Publication,
+    on_step: Callable[[str], None] = _ignore,
+) -> PublishedVersion:
+    """Publish the CSV files that the job wrote under `results_dir`.
+
+    Not for use inside a running event loop: see `publish_rows`.
+
+    Raises `BadResults` where a file does not fit its table, and `BadStoreUrl`; then nothing is published.
+    """
+    return asyncio.run(publish_rows(store_url, read_results(results_dir), publication, on_step))
+
+
+def read_results(results_dir: Path) -> dict[str, list[Row]]:
+    """Read the headerless CSV files of every declared result table. A table without a folder raises `BadResults`."""
+    rows: dict[str, list[Row]] = {}
+    for table in result_tables().values():
+        folder = results_dir / table.name
+        if not folder.is_dir():
+            raise BadResults(f"no results for table {table.name}: {folder} is missing")
+        rows[table.name] = [row for path in sorted(folder.glob("part-*")) for row in _read_file(path, table)]
+    return rows
+
+
+def _read_file(path: Path, table: TableSchema) -> Iterable[Row]:
+    parsers = [_PARSERS[column.type] for column in table.columns]
+    with path.open(newline="", encoding="utf-8") as file:
+        for number, fields in enumerate(csv.reader(file), start=1):
+            if len(fields) != len(parsers):
+                raise BadResults(
+                    f"{path.name}, row {number}: table {table.name} has {len(parsers)} columns, the row {len(fields)}"
+                )
+            try:
+                yield tuple(parse(text) for parse, text in zip(parsers, fields, strict=True))
+            except ValueError as error:
+                raise BadResults(f"{path.name}, row {number} of table {table.name}: {error}") from error
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "STRING": str,
+    "BIGINT": int,
+    "INT": int,
+    "DOUBLE": float,
+    "DATE": dt.date.fromisoformat,
+    "BOOLEAN": lambda text: {"true": True, "false": False}[text],
+}
+
+
+def rows_from_mappings(results: Mapping[str, Iterable[Mapping[str, object]]]) -> dict[str, list[Row]]:
+    """Rows given by column name, for tests and other producers; absent tables stay empty. Raises `BadResults`."""
+    tables = result_tables()
+    if unknown := sorted(set(results) - set(tables)):
+        raise BadResults(f"no such result tables: {', '.join(unknown)}")
+    rows: dict[str, list[Row]] = {name: [] for name in tables}
+    for name, mappings in results.items():
+        columns = tables[name].column_names
+        for mapping in mappings:
+            if set(mapping) != set(columns):
+                wrong = ", ".join(sorted(set(mapping) ^ set(columns)))
+                raise BadResults(f"table {name}: columns missing or unknown: {wrong}")
+            rows[name].append(tuple(mapping[column] for column in columns))
+    return rows
+
+
+async def publish_rows(
+    store_url: str,
+    rows: Rows,
+    publication: Publication,
+    on_step: Callable[[str], None] = _ignore,
+) -> PublishedVersion:
+    """Publish `rows` as the next data version and make it the active one; creates the tables where they are missing.
+
+    `on_step` is told each step as it ends. A second publisher waits for the first.
+    """
+    url = normalise_url(store_url)
+    tables = RiskTables(store_schema(url))
+    engine = open_store(url)
+    try:
+        async with engine.begin() as connection:
+            await _serialise_publishers(connection)
+            if tables.metadata.schema is not None:
+                await connection.execute(sa.schema.CreateSchema(tables.metadata.schema, if_not_exists=True))
+            await connection.run_sync(tables.metadata.create_all)
+        on_step("tables ready")
+        async with engine.begin() as connection:
+            await _serialise_publishers(connection)
+            version = await _next_version(connection, tables)
+            on_step("version reserved")
+            for name, table in tables.results.items():
+                await _insert(connection, table, version, rows.get(name, ()))
+                on_step(f"{name} loaded")
+            counts = {name: len(rows.get(name, ())) for name in tables.results}
+            await _flip(connection, tables, version, publication, counts, publication.fingerprint or _digest(rows))
+            on_step("pointer flipped")
+            await _prune(connection, tables, publication.keep_versions)
+            on_step("old versions pruned")
+        on_step("committed")
+        return PublishedVersion(version, counts)
+    finally:
+        await engine.dispose()
+
+
+async def _serialise_publishers(connection: AsyncConnection) -> None:
+    """On SQLite the transaction began with the write lock; PostgreSQL needs one, given back at the end."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_PUBLISHERS_LOCK)))
+
+
+async def _next_version(connection: AsyncConnection, tables: RiskTables) -> int:
+    highest = await connection.scalar(sa.select(sa.func.max(tables.data_versions.c.data_version)))
+    return (highest or 0) + 1
+
+
+async def _insert(connection: AsyncConnection, table: sa.Table, version: int, rows: Sequence[Row]) -> None:
+    """Bulk insert past SQLAlchemy's row-wise parameter handling, which takes longer than the database does."""
+    if not rows:
+        return
+    columns = [column.name for column in table.columns]
+    if connection.dialect.name == "postgresql":
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        records = [(version, *row) for row in rows]
+        await driver.copy_records_to_table(table.name, schema_name=table.schema, columns=columns, records=records)
+        return
+    # SQLAlchemy's DATE on SQLite is ISO text; the driver's own adapter for dates is deprecated.
+    texts = [(version, *(v.isoformat() if isinstance(v, dt.date) else v for v in row)) for row in rows]
+    insert = str(table.insert().compile(dialect=connection.dialect))
+    await connection.exec_driver_sql(insert, texts)
+
+
+async def _flip(
+    connection: AsyncConnection,
+    tables: RiskTables,
+    version: int,
+    publication: Publication,
+    counts: Mapping[str, int],
+    fingerprint: str,
+) -> None:
+    versions, pointer = tables.data_versions, tables.active_data_version
+    await connection.execute(versions.update().where(versions.c.state == "PUBLISHED").values(state="SUPERSEDED"))
+    await connection.execute(
+        versions.insert().values(
+            data_version=version,
+            watermark=publication.watermark,
+            published_at=publication.published_at,
+            row_counts=dict(counts),
+            fingerprint=fingerprint,
+            flink_version=publication.flink_version,
+            duration_seconds=publication.duration_seconds,
+            state="PUBLISHED",
+        )
+    )
+    flipped = await connection.execute(pointer.update().values(data_version=version))
+    if flipped.rowcount == 0:
+        await connection.execute(pointer.insert().values(only_row=1, data_version=version))
+
+
+async def _prune(connection: AsyncConnection, tables: RiskTables, keep: int) -> None:
+    """Delete all but the newest `keep` versions, and their entries in data_versions: what is listed can be read."""
+    versions = tables.data_versions.c.data_version
+    newest = sa.select(versions).order_by(versions.desc()).limit(max(1, keep))
+    oldest_kept = min((await connection.scalars(newest)).all())
+    for table in (*tables.results.values(), tables.data_versions):
+        await connection.execute(table.delete().where(table.c.data_version < oldest_kept))
+
+
+def _digest(rows: Rows) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(rows):
+        digest.update(repr((name, sorted(map(repr, rows[name])))).encode())
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,36 @@
+-- Embedded sinks: headerless CSV files, one folder a result table, which the loader publishes into the risk query store.
+
+CREATE TABLE channel_month_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/channel_month', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE channel_month;
+INSERT OVERWRITE channel_month_csv SELECT * FROM channel_month_rows;
+
+CREATE TABLE device_model_month_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/device_model_month', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE device_model_month;
+INSERT OVERWRITE device_model_month_csv SELECT * FROM device_model_month_rows;
+
+CREATE TABLE store_month_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/store_month', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE store_month;
+INSERT OVERWRITE store_month_csv SELECT * FROM store_month_rows;
+
+CREATE TABLE product_month_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/product_month', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE product_month;
+INSERT OVERWRITE product_month_csv SELECT * FROM product_month_rows;
+
+CREATE TABLE repair_shop_month_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/repair_shop_month', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE repair_shop_month;
+INSERT OVERWRITE repair_shop_month_csv SELECT * FROM repair_shop_month_rows;
+
+CREATE TABLE insurer_product_day_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/insurer_product_day', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE insurer_product_day;
+INSERT OVERWRITE insurer_product_day_csv SELECT * FROM insurer_product_day_rows;
+
+CREATE TABLE source_check_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/source_check', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE source_check;
+INSERT OVERWRITE source_check_csv SELECT * FROM source_check_rows;

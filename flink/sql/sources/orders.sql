@@ -1,0 +1,30 @@
+-- Final orders as Sluice exports them: JSON lines in folders dt=YYYY-MM-DD. The export repeats a line rather than losing
+-- it, so the same application may occur more than once; order_wide keeps the last.
+CREATE TABLE orders (
+    application_id     STRING  COMMENT 'Key.',
+    product_code       STRING  COMMENT 'Product asked for.',
+    product_line       STRING  COMMENT 'Group of products.',
+    insurer_id         STRING  COMMENT 'Optional: insurer of the last decision.',
+    state              STRING  COMMENT 'INSURED, REJECTED, ABNORMAL, PARKED, ROUTED, SUBMITTING or CANCELLED.',
+    premium_minor      BIGINT  COMMENT 'Premium, in minor units.',
+    currency           STRING  COMMENT 'ISO 4217 code.',
+    device_model_id    STRING  COMMENT 'Optional: model of the device.',
+    device_category    STRING  COMMENT 'Optional: category of the device.',
+    store_id           STRING  COMMENT 'Optional: store that sells.',
+    channel_id         STRING  COMMENT 'Optional: channel of the store.',
+    customer_ref       STRING  COMMENT 'Optional: opaque customer reference.',
+    decided_at         STRING  COMMENT 'Instant of the first decision, RFC 3339 in UTC ending in Z.',
+    finished_at        STRING  COMMENT 'Optional: instant the order became final, RFC 3339 in UTC ending in Z.',
+    policy_number      STRING  COMMENT 'Optional: number given by the insurer.',
+    attempts           INT     COMMENT 'Submissions made.',
+    technical_failures INT     COMMENT 'Submissions that failed technically or stayed unknown.',
+    rerouted           BOOLEAN COMMENT 'Another insurer than the first decided one was used.',
+    incident_id        STRING  COMMENT 'Optional: incident that affected the order.'
+) COMMENT 'Orders routed by Sluice.' WITH (
+    'connector' = 'filesystem',
+    'path' = '${orders}',
+    'source.path.regex-pattern' = '.*\.jsonl',
+    'format' = 'json',
+    'json.fail-on-missing-field' = 'false',
+    'json.ignore-parse-errors' = 'false'
+);

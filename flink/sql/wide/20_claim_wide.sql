@@ -1,0 +1,52 @@
+-- Claims with the keys of their policy and why a row is rejected. Computed once (the job puts a barrier behind it).
+CREATE VIEW claim_checked AS
+SELECT
+    k.claim_id, k.policy_id, k.repair_shop_id, k.part_code, k.occurred_on, k.status, k.incurred_minor, k.reported_at,
+    k.reported_time,
+    p.insurer_id, p.product_code, p.product_line, p.store_id, p.channel_id, p.device_model_id, p.brand, p.category,
+    p.start_date,
+    k.repair_shop_id IS NULL OR r.repair_shop_id IS NOT NULL AS shop_known,
+    CASE
+        WHEN k.claim_id IS NULL OR k.policy_id IS NULL OR k.part_code IS NULL OR k.fault_code IS NULL
+            OR k.occurred_on IS NULL OR k.reported_at IS NULL OR k.incurred_minor IS NULL OR k.status IS NULL THEN 'MISSING_VALUE'
+        WHEN k.reported_time IS NULL THEN 'BAD_TIME'
+        WHEN k.status NOT IN ('OPEN', 'PAID', 'DENIED') THEN 'BAD_STATUS'
+        WHEN k.incurred_minor < 0 THEN 'BAD_AMOUNT'
+        WHEN p.policy_id IS NULL THEN 'UNKNOWN_POLICY'
+        WHEN p.reject_reason IS NOT NULL THEN 'REJECTED_POLICY'
+    END AS reject_reason
+FROM (SELECT *, TO_TIMESTAMP(REPLACE(REPLACE(reported_at, 'T', ' '), 'Z', '')) AS reported_time FROM claims) AS k
+LEFT JOIN policy_checked AS p ON k.policy_id = p.policy_id
+LEFT JOIN repair_shops AS r ON k.repair_shop_id = r.repair_shop_id;
+
+-- Claims that occurred and were reported before the watermark. A DENIED claim counts as a claim and incurs nothing.
+CREATE VIEW claim_wide AS
+SELECT
+    claim_id, policy_id, repair_shop_id, part_code, occurred_on, insurer_id, product_code, product_line, store_id, channel_id,
+    device_model_id, brand, category,
+    FLOOR(occurred_on TO MONTH) AS `month`,
+    CAST(CASE WHEN status = 'DENIED' THEN 1 ELSE 0 END AS BIGINT) AS denied,
+    CASE WHEN status = 'DENIED' THEN 0 ELSE incurred_minor END AS incurred_minor,
+    CAST(CASE WHEN TIMESTAMPDIFF(DAY, start_date, occurred_on) BETWEEN 0 AND 30 THEN 1 ELSE 0 END AS BIGINT) AS within_30_days,
+    CAST(CASE
+        WHEN ROW_NUMBER() OVER (PARTITION BY policy_id ORDER BY occurred_on, claim_id) > 1 THEN 1
+        ELSE 0
+    END AS BIGINT) AS repeated
+FROM claim_checked
+WHERE reject_reason IS NULL
+    AND occurred_on < DATE '${watermark_date}'
+    AND reported_time < TIMESTAMP '${watermark}';
+
+-- Everything that is added up over policies: months at risk and claims, with the keys of the policy.
+CREATE VIEW policy_measures AS
+SELECT
+    insurer_id, product_code, product_line, store_id, channel_id, device_model_id, brand, category, `month`,
+    policies, exposure_nano_years, earned_premium_minor,
+    CAST(0 AS BIGINT) AS claims, CAST(0 AS BIGINT) AS denied, CAST(0 AS BIGINT) AS incurred_minor, CAST(0 AS BIGINT) AS within_30_days
+FROM policy_month
+UNION ALL
+SELECT
+    insurer_id, product_code, product_line, store_id, channel_id, device_model_id, brand, category, `month`,
+    CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT),
+    CAST(1 AS BIGINT), denied, incurred_minor, within_30_days
+FROM claim_wide;

@@ -1,0 +1,31 @@
+-- Orders, one row an application: of repeated lines the last state. Orders are not cut at the watermark: what the export
+-- holds is final, and its day says when.
+CREATE VIEW order_checked AS
+SELECT
+    o.*,
+    TO_TIMESTAMP(REPLACE(REPLACE(o.decided_at, 'T', ' '), 'Z', '')) AS decided_time,
+    CASE
+        WHEN o.application_id IS NULL OR o.product_code IS NULL OR o.product_line IS NULL OR o.state IS NULL
+            OR o.premium_minor IS NULL OR o.currency IS NULL OR o.decided_at IS NULL THEN 'MISSING_VALUE'
+        WHEN TO_TIMESTAMP(REPLACE(REPLACE(o.decided_at, 'T', ' '), 'Z', '')) IS NULL THEN 'BAD_TIME'
+        WHEN o.state NOT IN ('INSURED', 'REJECTED', 'ABNORMAL', 'PARKED', 'ROUTED', 'SUBMITTING', 'CANCELLED') THEN 'BAD_STATUS'
+        WHEN o.premium_minor < 0 THEN 'BAD_AMOUNT'
+    END AS reject_reason
+FROM orders AS o;
+
+CREATE VIEW order_wide AS
+SELECT
+    application_id, product_code, product_line, COALESCE(insurer_id, 'NONE') AS insurer_id, state, premium_minor,
+    CAST(decided_time AS DATE) AS `day`,
+    COALESCE(technical_failures, 0) AS technical_failures, COALESCE(rerouted, FALSE) AS rerouted
+FROM (
+    SELECT
+        *,
+        ROW_NUMBER() OVER (
+            PARTITION BY application_id
+            ORDER BY COALESCE(finished_at, '') DESC, COALESCE(attempts, 0) DESC, state
+        ) AS line_rank
+    FROM order_checked
+    WHERE reject_reason IS NULL
+)
+WHERE line_rank = 1;
