@@ -68,7 +68,7 @@ def applications(portfolio: Portfolio, *, run: str, seed: int) -> Iterator[appli
                 category=category,
                 brand=brand,
                 price=money_pb2.Money(amount_minor=price, currency_code=CURRENCY),
-                purchased_on=f"2026-{draw.randint(1, 11):02d}-{draw.randint(1, 28):02d}",
+                purchased_on=f"2026-{draw.randint(1, 10):02d}-{draw.randint(1, 28):02d}",
             ),
             channel=application_pb2.Channel(channel_id=channel_id, store_id=store_id, tier=tier),
             customer_ref=f"cust-{draw.getrandbits(48):012x}",
