@@ -1,0 +1,230 @@
+"""What can be set: one frozen class. Nothing else in the server reads the environment or a configuration file."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, FilePath, HttpUrl, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+PREFIX = "SLUICE_"
+CONFIG_FILE_KEY = "SLUICE_CONFIG"
+"""The environment variable that names the configuration file; the only one that is no field."""
+
+
+class SettingsError(Exception):
+    """The server cannot start with these settings. The text names every wrong one, and is meant for a person."""
+
+
+class Settings(BaseSettings):
+    """Every field can be given as ``SLUICE_NAME`` in the environment or as ``name`` in a TOML or YAML file; the
+    environment wins. An unknown name fails the start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,  # URLs may hold passwords
+    )
+
+    listen: str = "127.0.0.1:7350"
+    """Host and port of the gRPC server. Port 0 takes a free one. Ports above 32767 may collide with those that the
+    system gives to outgoing connections."""
+    insecure_listen_without_tls: bool = False
+    """Listen in plain text on an address that others can reach. Only behind something that encrypts and authenticates:
+    whoever reaches the port may cut an insurer's traffic."""
+    tls_cert: FilePath | None = None
+    """PEM file of the server's certificate chain. With ``tls_key`` it turns TLS on."""
+    tls_key: FilePath | None = None
+    """PEM file of the certificate's private key."""
+    tls_client_ca: FilePath | None = None
+    """PEM file of the authorities whose client certificates are accepted. Clients must then show one; its common name
+    is the actor, verified."""
+    roles_file: FilePath | None = None
+    """YAML file with the roles of verified actors: a map from common name to a list of reader, seller, operator,
+    approver, analyst. Actors that it lacks are readers. Without it verified actors have all roles."""
+
+    store_url: str = Field(default="sqlite+aiosqlite:///var/sluice.db", repr=False)
+    """SQLAlchemy URL of the store: ``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://USER@HOST/DATABASE``."""
+    risk_store_url: str = Field(default="sqlite+aiosqlite:///var/risk.db", repr=False)
+    """SQLAlchemy URL of the risk query store, which the Flink loader fills."""
+    export_dir: Path = Path("var/export")
+    """Directory where final orders are written for Flink, as ``orders/dt=YYYY-MM-DD/*.jsonl``."""
+    insurers_file: FilePath | None = None
+    """YAML file that configures the adapters to the insurers' interfaces. Without it no order can be submitted."""
+    semantic_model: FilePath | None = None
+    """YAML file of the risk query's semantic model; None takes the one in the package."""
+
+    max_in_flight: Annotated[int, Field(ge=1)] = 2000
+    """Unary calls served at once; more are refused with RESOURCE_EXHAUSTED. Control calls are never refused."""
+    max_streams: Annotated[int, Field(ge=1)] = 1000
+    """Streams open at once; more are refused."""
+    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 20.0
+    """How long a stopping server waits for the calls in flight. Then they are cancelled."""
+    breaker_tick_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
+    """How often the evidence is evaluated and the breakers' state of other replicas is read."""
+
+    otlp_endpoint: HttpUrl | None = None
+    """Base URL of an OTLP/HTTP collector, e.g. ``http://127.0.0.1:4318``; None turns tracing off."""
+    trace_sample_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Share of the calls that are traced, of those whose caller has not decided."""
+    metrics_listen: str | None = "127.0.0.1:7351"
+    """Host and port of the Prometheus metrics, plain HTTP; ``off`` turns them off."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severity that is logged. ``debug`` has a line for every call."""
+
+    alarm_webhook_url: HttpUrl | None = None
+    """Where alarms are posted as signed JSON."""
+    alarm_webhook_secret_file: FilePath | None = None
+    """File with the secret that the webhook's posts are signed with (HMAC-SHA256)."""
+    alertmanager_url: HttpUrl | None = None
+    """Base URL of an Alertmanager, whose v2 API gets the alarms."""
+
+    @property
+    def tls(self) -> bool:
+        """Whether the gRPC server speaks TLS."""
+        return self.tls_cert is not None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # load_settings puts the sources together, so that it can say where a wrong value came from, and so that a test
+        # gets what it gives and nothing of its surroundings.
+        return (init_settings,)
+
+    @field_validator("metrics_listen", mode="before")
+    @classmethod
+    def _off(cls, value: Any) -> Any:
+        return None if value == "off" else value
+
+    @field_validator("listen", "metrics_listen")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        host, colon, port = value.rpartition(":")
+        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ValueError("must be HOST:PORT with a port from 0 to 65535, e.g. 127.0.0.1:7350 or [::1]:7350")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        problems = []
+        if not is_loopback(self.listen) and not self.tls and not self.insecure_listen_without_tls:
+            problems.append(
+                f"listen: {self.listen} can be reached from other machines, and TLS is not configured; set tls_cert "
+                "and tls_key, or listen on 127.0.0.1, or set insecure_listen_without_tls=true where something in "
+                "front of the server encrypts"
+            )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            problems.append("tls_cert, tls_key: give both or none")
+        if self.tls_client_ca is not None and not self.tls:
+            problems.append("tls_client_ca: needs tls_cert and tls_key")
+        if self.roles_file is not None and self.tls_client_ca is None:
+            problems.append("roles_file: needs tls_client_ca; roles are only given to verified actors")
+        if self.alarm_webhook_url is not None and self.alarm_webhook_secret_file is None:
+            problems.append("alarm_webhook_secret_file: needed with alarm_webhook_url; its posts are signed")
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+def load_settings(
+    config_file: Path | None = None, *, environ: Mapping[str, str] | None = None, **overrides: Any
+) -> Settings:
+    """Reads the settings: ``overrides`` (the command line) before the environment before the file before the defaults.
+
+    ``config_file`` defaults to the one named by SLUICE_CONFIG, if any; ``environ`` to the process's environment.
+
+    Raises SettingsError with a line for everything that is wrong: unknown names, missing files, values.
+    """
+    environment = {key.upper(): value for key, value in (os.environ if environ is None else environ).items()}
+    named = environment.get(CONFIG_FILE_KEY)
+    if config_file is None and named:
+        config_file = Path(named)
+    known = Settings.model_fields.keys()
+    from_environment = {
+        key.removeprefix(PREFIX).lower(): value
+        for key, value in environment.items()
+        if key.startswith(PREFIX) and key != CONFIG_FILE_KEY and value != ""
+    }
+    problems = [
+        f"{PREFIX}{name.upper()}: no such setting{_did_you_mean(name)}" for name in from_environment.keys() - known
+    ]
+    from_file = {} if config_file is None else _read(config_file)
+    problems += [f"{config_file}: {name}: no such setting{_did_you_mean(name)}" for name in from_file.keys() - known]
+    problems += [f"{name}: no such setting{_did_you_mean(name)}" for name in overrides.keys() - known]
+    values = {**from_file, **from_environment, **overrides}
+    try:
+        settings = Settings(**{name: value for name, value in values.items() if name in known})
+    except ValidationError as invalid:
+        for error in invalid.errors(include_url=False, include_input=False):
+            name = ".".join(str(part) for part in error["loc"])
+            source = ""
+            if name in from_environment and name not in overrides:
+                source = f" (from {PREFIX}{name.upper()})"
+            elif name in from_file and name not in overrides:
+                source = f" (from {config_file})"
+            text = error["msg"].removeprefix("Value error, ")
+            problems.append(f"{name}{source}: {text}" if name else text)
+        raise SettingsError(_text(problems)) from None
+    if problems:
+        raise SettingsError(_text(problems))
+    return settings
+
+
+def is_loopback(address: str) -> bool:
+    """Whether HOST:PORT can be reached from this machine alone."""
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(_text([f"{path}: cannot be read: {error}"])) from error
+    try:
+        if path.suffix == ".toml":
+            return tomllib.loads(text)
+        if path.suffix in {".yaml", ".yml"}:
+            loaded = YAML(typ="safe").load(text)
+            if loaded is None:
+                return {}
+            if not isinstance(loaded, dict):
+                raise SettingsError(_text([f"{path}: must be a map of settings"]))
+            return {str(key): value for key, value in loaded.items()}
+    except (tomllib.TOMLDecodeError, YAMLError) as error:
+        raise SettingsError(_text([f"{path}: {error}"])) from error
+    raise SettingsError(_text([f"{path}: must end in .toml, .yaml or .yml"]))
+
+
+def _did_you_mean(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, Settings.model_fields, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _text(problems: list[str]) -> str:
+    return "the settings are wrong:\n" + "\n".join(f"  {line}" for p in sorted(problems) for line in p.splitlines())
