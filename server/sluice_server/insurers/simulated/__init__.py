@@ -1,0 +1,1 @@
+"""The simulated insurer: a real HTTP server with a durable ledger, whose failures are scripted."""
