@@ -1,0 +1,167 @@
+"""How ordinary entities vary, robustly, and how improbable an entity is given that.
+
+Each `Excess` test compares an observed with an expected quantity, entity by entity. Ordinary entities differ for
+reasons that are nobody's fault (their mix of devices, their region), so the variance has a part beyond chance,
+``dispersion``. It is estimated from the entities that do not stand out, and so is the expectation; the first look, with
+all of them, takes the median squared z-score, which a few abnormal ones hardly move. The idea is that of the funnel
+plots of Spiegelhalter, "Handling over-dispersion of performance indicators", Quality and Safety in Health Care 14
+(2005).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special, stats
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_MEDIAN_CHI_SQUARE = 0.4549364231195724
+"""Median of the chi-square distribution with one degree of freedom."""
+_LEAST_ENTITIES = 8
+_STANDS_OUT = 1e-3
+_ROUNDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A one-sided test of every entity. NaN where an entity has nothing to test."""
+
+    observed: Floats
+    expected: Floats
+    p_values: Floats
+    dispersion: float
+    """Standard deviation of the ordinary entities' true ratios to their expectation."""
+
+
+def excess_count(observed: Floats, weights: Floats) -> Excess:
+    """Counts against ``weights`` times the ordinary entities' rate. Gamma–Poisson (negative binomial) upper tail."""
+
+    def tail(expected: Floats, tau2: float) -> Floats:
+        if tau2 < 1e-9:
+            return np.asarray(stats.poisson.sf(observed - 1, expected))
+        shape = 1 / tau2
+        return np.asarray(stats.nbinom.sf(observed - 1, shape, shape / (shape + expected)))
+
+    return _screen(observed, weights, lambda expected: expected, lambda expected: expected**2, tail)
+
+
+def excess_share(observed: Floats, trials: Floats, weights: Floats) -> Excess:
+    """Successes among ``trials`` against ``weights`` (trials times the reference share). Beta–binomial upper tail."""
+
+    def share(expected: Floats) -> Floats:
+        return np.clip(expected / np.maximum(trials, 1), 1e-9, 1 - 1e-9)
+
+    def chance(expected: Floats) -> Floats:
+        return trials * share(expected) * (1 - share(expected))
+
+    def between(expected: Floats) -> Floats:
+        # The true share varies with relative variance tau2: (trials share)² tau2, of which chance has one trial's part.
+        return expected**2 * (1 - 1 / np.maximum(trials, 1))
+
+    def tail(expected: Floats, tau2: float) -> Floats:
+        mean = share(expected)
+        if tau2 < 1e-9:
+            return np.asarray(stats.binom.sf(observed - 1, trials, mean))
+        # Var(share) = mean² tau2 = mean (1 - mean) / (total + 1)
+        total = np.maximum((1 - mean) / (mean * tau2) - 1, 1e-3)
+        return _beta_binomial_tail(observed, trials, mean * total, (1 - mean) * total)
+
+    return _screen(observed, weights, chance, between, tail, valid=trials > 0)
+
+
+def excess_amount(observed: Floats, counts: Floats, weights: Floats, squared_variation: float) -> Excess:
+    """Sums of ``counts`` amounts against ``weights`` times the ordinary level. Log-normal upper tail of the ratio.
+
+    ``squared_variation``: squared coefficient of variation of one amount. Single amounts are skewed with a heavy tail,
+    and so are sums of few of them: a log-normal with the sum's mean and variance follows it (Fenton, "The sum of
+    log-normal probability distributions in scatter transmission systems", IRE Transactions 8, 1960); a gamma does not.
+    """
+    each = squared_variation / np.maximum(counts, 1)
+
+    def tail(expected: Floats, tau2: float) -> Floats:
+        spread = np.sqrt(np.log1p(np.maximum(each + tau2, 1e-12)))
+        ratio = np.maximum(observed, 1e-300) / expected
+        return np.asarray(special.ndtr(-(np.log(ratio) / spread + spread / 2)))
+
+    return _screen(
+        observed, weights, lambda expected: each * expected**2, lambda expected: expected**2, tail, valid=counts > 0
+    )
+
+
+def _screen(
+    observed: Floats,
+    weights: Floats,
+    chance: Callable[[Floats], Floats],
+    between: Callable[[Floats], Floats],
+    tail: Callable[[Floats, float], Floats],
+    valid: Mask | None = None,
+) -> Excess:
+    """Expectation and dispersion from the ordinary entities, those that stand out left out from round to round."""
+    usable = weights > 0 if valid is None else (weights > 0) & valid
+    ordinary = usable.copy()
+    p = np.full(len(observed), np.nan)
+    expected, tau2 = weights, 0.0
+    for first in (True, *(False,) * _ROUNDS) if usable.any() else ():
+        expected = weights * (observed[ordinary].sum() / weights[ordinary].sum())
+        squares = (observed - expected) ** 2
+        tau2 = _between_variance(squares[ordinary], chance(expected)[ordinary], between(expected)[ordinary], first)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            p = np.where(usable, tail(np.where(usable, expected, 1.0), tau2), np.nan)
+        remaining = usable & ~(p < _STANDS_OUT)
+        if not remaining.any() or (not first and (remaining == ordinary).all()):
+            break
+        ordinary = remaining
+    return Excess(observed, expected, p, float(np.sqrt(tau2)))
+
+
+def _between_variance(squares: Floats, chance: Floats, between: Floats, robust: bool) -> float:
+    """The tau2 at which squares / (chance + tau2 between) are, on average, those of a standard normal.
+
+    ``robust`` takes the median of the half of the entities with most information (between / chance), for a first look
+    while abnormal ones are still among them; else the mean of all, which holds also for small, discrete counts (the
+    moment estimator of DerSimonian and Laird, Controlled Clinical Trials 7, 1986). 0 where chance alone explains it.
+    """
+    used = chance > 0
+    s, c, b = squares[used], chance[used], between[used]
+    if len(s) < _LEAST_ENTITIES:
+        return 0.0
+    if robust:
+        large = b / c >= np.median(b / c)
+        s, c, b = s[large], c[large], b[large]
+    goal = _MEDIAN_CHI_SQUARE if robust else (len(s) - 1) / len(s)
+
+    def beyond(tau2: float) -> bool:
+        scores = s / (c + tau2 * b)
+        return bool((np.median(scores) if robust else np.mean(scores)) > goal)
+
+    if not beyond(0.0):
+        return 0.0
+    low, high = 0.0, 1.0
+    while beyond(high) and high < 1e6:
+        high *= 2
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if beyond(middle) else (low, middle)
+    return high
+
+
+def _beta_binomial_tail(observed: Floats, trials: Floats, alpha: Floats, beta: Floats) -> Floats:
+    """P(X ≥ observed) for each entity, summed term by term: tiny probabilities keep their digits."""
+    result = np.ones(len(observed))
+    for i in range(len(observed)):
+        k, n = int(observed[i]), int(trials[i])
+        if 0 < k <= n:
+            counts = np.arange(k, n + 1)
+            log_mass = (
+                -np.log(n + 1)
+                - special.betaln(n - counts + 1, counts + 1)
+                + special.betaln(counts + alpha[i], n - counts + beta[i])
+                - special.betaln(alpha[i], beta[i])
+            )
+            result[i] = np.exp(log_mass).sum()
+    return np.clip(result, 0.0, 1.0)

@@ -1,0 +1,112 @@
+"""The use case ListRatings: grades A to E of one kind of entity, cached by data version."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from sluice_server.domain.context import CallContext
+from sluice_server.domain.risk.data_version import DataStamp
+from sluice_server.domain.risk.experience import SumsOfVersion, check_entity, key_dimension, read_sums
+from sluice_server.domain.risk.paging import Page, PageTokens
+from sluice_server.domain.risk.ports import RiskReader
+from sluice_server.domain.risk.ratings import Experience, Rating, RatingBasis, RatingGrade, rate
+from sluice_server.domain.risk.semantic_model import SemanticModel
+from sluice_server.domain.risk.variation import AmountVariation
+from sluice_server.domain.risk.version_cache import VersionCache
+
+_MEASURES = ("claims", "incurred", "earned_premium", "exposure_years")
+
+
+@dataclass(frozen=True, slots=True)
+class ListRatingsParams:
+    """Which ratings to list. Empty tuples do not restrict; ``data_version`` None means the active one."""
+
+    entity: str
+    basis: RatingBasis
+    page: Page
+    grades: tuple[RatingGrade, ...] = ()
+    entity_ids: tuple[str, ...] = ()
+    data_version: int | None = None
+    interval_level: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class RatingPage:
+    """Ratings, the most probably worse first."""
+
+    entity: str
+    ratings: tuple[Rating, ...]
+    total_size: int
+    next_page_token: str
+    stamp: DataStamp
+
+
+@dataclass(frozen=True, slots=True)
+class RatingsOfVersion:
+    """All ratings of one kind and basis in one data version."""
+
+    stamp: DataStamp
+    ratings: tuple[Rating, ...]
+
+
+class ListRatings:
+    """Rates all entities of a kind against each other, then shows those asked for."""
+
+    def __init__(self, model: SemanticModel, reader: RiskReader, variation: AmountVariation) -> None:
+        self._model = model
+        self._reader = reader
+        self._variation = variation
+        self._tokens = PageTokens("ratings")
+        self._cache: VersionCache[RatingsOfVersion] = VersionCache(64)
+
+    async def __call__(self, params: ListRatingsParams, context: CallContext) -> RatingPage:
+        """Raises InvalidInput for an unknown kind, InvalidPageToken, DataVersionNotFound, Unavailable."""
+        check_entity(self._model, params.entity, rated=True, screened=False)
+        subject = (
+            params.entity, params.basis, params.grades, params.entity_ids, params.data_version, params.interval_level
+        )  # fmt: skip
+        position = self._tokens.read(params.page.token, subject, {"version": int, "offset": int})
+        version = position.get("version", params.data_version)
+        all_of = await self.all(params.entity, params.basis, version, params.interval_level)
+        wanted = set(params.entity_ids)
+        found = [
+            rating
+            for rating in all_of.ratings
+            if (not params.grades or rating.grade in params.grades) and (not wanted or rating.entity_id in wanted)
+        ]
+        offset = position.get("offset", 0)
+        end = offset + params.page.size
+        token = self._tokens.write(subject, version=all_of.stamp.data_version, offset=end) if end < len(found) else ""
+        return RatingPage(params.entity, tuple(found[offset:end]), len(found), token, all_of.stamp)
+
+    async def all(
+        self, entity: str, basis: RatingBasis, data_version: int | None, level: float = 0.95
+    ) -> RatingsOfVersion:
+        """Every rating of the kind. Raises DataVersionNotFound, Unavailable."""
+        stamp = await self._reader.stamp(data_version)
+
+        async def compute() -> RatingsOfVersion:
+            key = key_dimension(self._model, entity).name
+            sums = await read_sums(self._model, self._reader, [key], _MEASURES, stamp.data_version)
+            rule = self._model.metrics["loss_ratio"].interval
+            variation = 0.0
+            if basis is RatingBasis.LOSS_RATIO and rule is not None:
+                variation = await self._variation.of(sums.table, rule, stamp.data_version)
+            ratings = await asyncio.to_thread(rate, _experiences(sums, key), basis, variation, level)
+            return RatingsOfVersion(stamp, tuple(ratings))
+
+        return await self._cache.get(stamp.data_version, (entity, basis, level), compute)
+
+
+def _experiences(sums: SumsOfVersion, key: str) -> list[Experience]:
+    return [
+        Experience(
+            entity_id=group.keys[key],
+            exposure_years=float(group.sums["exposure_years"]),
+            claims=int(group.sums["claims"]),
+            incurred=int(group.sums["incurred"]),
+            earned_premium=int(group.sums["earned_premium"]),
+        )
+        for group in sums.groups
+    ]
