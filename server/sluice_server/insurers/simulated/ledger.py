@@ -25,7 +25,9 @@ CREATE TABLE IF NOT EXISTS entries (
     calls INTEGER NOT NULL DEFAULT 1
 )
 """
-_COLUMNS = "sequence, idempotency_key, application_id, fingerprint, status, policy_number, body, traceparent, received_at, calls"
+_COLUMNS = """
+    sequence, idempotency_key, application_id, fingerprint, status, policy_number, body, traceparent, received_at, calls
+"""
 _RECORD = f"""
 INSERT INTO entries (idempotency_key, application_id, fingerprint, status, issuer, body, traceparent, received_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)

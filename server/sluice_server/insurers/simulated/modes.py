@@ -105,11 +105,7 @@ class Mode:
     def latency_seconds(self, idempotency_key: str, call: int) -> float:
         """Time until the answer."""
         spread = math.log(max(self.latency_p99_ms / self.latency_median_ms, 1.0)) / _NINETY_NINTH
-        drawn = (
-            self.latency_median_ms
-            / 1000
-            * math.exp(Random(f"{self.seed}/{idempotency_key}/{call}/latency").gauss(0, spread))
-        )
+        drawn = math.exp(self._draw(idempotency_key, call, "latency").gauss(0, spread))
         return self.latency_median_ms / 1000 * drawn + (self.slow_seconds if self.mode is ModeName.SLOW else 0.0)
 
     def submission(self, idempotency_key: str, call: int) -> Reaction:
