@@ -113,7 +113,7 @@ class Order:
     """It came by Submit: Sluice calls the insurer, and its workers finish what a call left. False: the team that asked
     for the route calls the insurer itself and reports; Sluice never submits such an order by itself."""
     attempts: int
-    """How often workers have taken it up since it last made progress; sets the back-off."""
+    """How often workers have taken it up; sets the back-off."""
     next_attempt_at: datetime | None
     """From then on a worker looks after it (a worker that takes it up moves this on first: a lease). None: nobody
     needs to, because it is final or the team's turn."""

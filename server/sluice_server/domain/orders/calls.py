@@ -1,0 +1,194 @@
+"""Calls to insurers: written before they are made, finished whatever becomes of the caller, recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+
+from sluice_server.domain.context import Clock
+from sluice_server.domain.errors import ConcurrentChange, OrderNotFound, SluiceError, Unavailable
+from sluice_server.domain.orders.failures import followed_up
+from sluice_server.domain.orders.history import begun, concluded, inquired, stored
+from sluice_server.domain.orders.model import Order, Outcome, Submission, SubmissionKind
+from sluice_server.domain.orders.ports import AdapterDirectory, InsurerAdapter, SubmissionRequest, SubmissionResult
+from sluice_server.domain.orders.timing import OrderTiming
+from sluice_server.domain.routing.model import Binding
+from sluice_server.domain.tracing import AttributeValue, Tracer, Untraced
+from sluice_server.domain.unit_of_work import Store
+
+log = logging.getLogger(__name__)
+
+RECORD_ATTEMPTS = 8
+"""How often recording an outcome is tried (0.1, 0.2, 0.4 … seconds apart) before reconciliation has to find it out."""
+
+
+class InsurerCalls:
+    """Submissions and inquiries. One instance for each process.
+
+    ``notify`` is called after each recorded outcome (the breaker's watch looks at once then).
+    """
+
+    def __init__(
+        self,
+        *,
+        adapters: AdapterDirectory,
+        store: Store,
+        clock: Clock,
+        timing: OrderTiming,
+        notify: Callable[[], None] = lambda: None,
+        tracer: Tracer | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._adapters = adapters
+        self._store = store
+        self._clock = clock
+        self._timing = timing
+        self._notify = notify
+        self._tracer = tracer or Untraced()
+        self._sleep = sleep
+        self._under_way: dict[str, asyncio.Task[Order]] = {}
+        self._tasks: set[asyncio.Task[Order]] = set()
+
+    def under_way(self, application_id: str) -> asyncio.Task[Order] | None:
+        """The call that this process is making for the application."""
+        return self._under_way.get(application_id)
+
+    async def drain(self) -> None:
+        """Waits until the calls under way are recorded; before the store is closed."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def submit(self, order: Order, kind: SubmissionKind, *, deadline: datetime) -> Order:
+        """Calls the insurer in charge by ``deadline`` at the latest and returns the order with the recorded outcome.
+
+        The submission is durable before the call. A caller that is cancelled does not stop the call: its outcome is
+        recorded all the same. Raises InsurerNotConfigured, ConcurrentChange and OrderStateRefused before anything was
+        sent; Unavailable when the store did not answer (reconciliation then finds out what came of it).
+        """
+        adapter = self._adapters.get(order.decision.insurer_id)
+        task = asyncio.create_task(self._submit(adapter, order, kind, deadline), name=f"submit {order.application_id}")
+        self._tasks.add(task)
+        self._under_way[order.application_id] = task
+        task.add_done_callback(lambda ended: self._ended(order.application_id, ended))
+        return await asyncio.shield(task)
+
+    async def inquire(self, order: Order) -> Order | None:
+        """Asks the insurer of the unsettled submissions what it knows, and records what it says.
+
+        The order as it stands then: INSURED, REJECTED, or ABNORMAL without unsettled submissions when nothing is known
+        there (believed only after the quiet time, else as before). None when the inquiry itself failed. Raises
+        InsurerNotConfigured, ConcurrentChange.
+        """
+        result, request_of = await self.ask(order)
+        if result is not None and result.outcome is Outcome.UNKNOWN:
+            return None
+        now = self._clock.now()
+        if result is None and now < self._timing.quiet_until(order):
+            return order
+        changed = inquired(order, request_of.insurer_id, result, now=now)
+        async with self._store.write() as uow:
+            await uow.orders.save(changed)
+            await uow.commit()
+        self._notify()
+        return stored(changed)
+
+    async def ask(self, order: Order) -> tuple[SubmissionResult | None, Submission]:
+        """An inquiry for the last unsettled submission, not recorded; the result as ``InsurerAdapter.inquire`` says."""
+        submission = order.unsettled[-1]
+        adapter = self._adapters.get(submission.insurer_id)
+        now = self._clock.now()
+        deadline = self._timing.call_deadline(now, None) or now
+        request = _request(order, submission, deadline)
+        with self._tracer.span("insurer.inquire", attributes=_attributes(submission)):
+            return await self._answer(adapter.inquire(request), deadline), submission
+
+    async def _submit(
+        self, adapter: InsurerAdapter, order: Order, kind: SubmissionKind, deadline: datetime
+    ) -> Order:
+        changed, submission = begun(order, kind, deadline=deadline, now=self._clock.now())
+        changed = replace(changed, next_attempt_at=self._timing.overdue_at(deadline))
+        async with self._store.write() as uow:
+            await uow.orders.save(changed)
+            await uow.commit()
+        with self._tracer.span("insurer.submit", attributes=_attributes(submission)) as span:
+            answer = await self._answer(adapter.submit(_request(order, submission, deadline)), deadline)
+            result = answer or SubmissionResult(Outcome.UNKNOWN, "ADAPTER_ERROR", "the adapter answered nothing")
+            span.set_attribute("sluice.outcome", result.outcome.value)
+            if result.outcome in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN):
+                span.fail(result.outcome.value)
+        return await self._record(stored(changed), submission.submission_id, result)
+
+    async def _answer(
+        self, call: Awaitable[SubmissionResult | None], deadline: datetime
+    ) -> SubmissionResult | None:
+        """What the adapter answers. It should keep the deadline and never raise; if it does not, nobody knows."""
+        left = (deadline - self._clock.now()).total_seconds() + self._timing.overdue_seconds / 2
+        try:
+            async with asyncio.timeout(max(left, 0.0)):
+                return await call
+        except TimeoutError:
+            return SubmissionResult(Outcome.UNKNOWN, "TIMEOUT", "the insurer did not answer in time")
+        except Exception:  # an adapter's defect must not lose the order: what it did is unknown
+            log.exception("insurer adapter raised")
+            return SubmissionResult(Outcome.UNKNOWN, "ADAPTER_ERROR", "the adapter failed; see the log")
+
+    async def _record(self, order: Order, submission_id: str, result: SubmissionResult) -> Order:
+        for attempt in range(RECORD_ATTEMPTS):
+            try:
+                return await self._record_once(order if attempt == 0 else None, order, submission_id, result)
+            except ConcurrentChange:
+                continue  # somebody took it for lost, or attached it to an incident: read it again
+            except Unavailable:
+                if attempt == RECORD_ATTEMPTS - 1:
+                    raise
+                await self._sleep(0.1 * 2.0**attempt)
+        raise ConcurrentChange(f"order {order.application_id!r} changes too fast to record its outcome")
+
+    async def _record_once(
+        self, known: Order | None, order: Order, submission_id: str, result: SubmissionResult
+    ) -> Order:
+        async with self._store.write() as uow:
+            current = known or await uow.orders.get(order.application_id)
+            if current is None:
+                raise OrderNotFound(order.application_id)
+            if any(s.submission_id == submission_id and s.outcome is not None for s in current.submissions):
+                return current  # an earlier attempt was committed although the store's answer was lost
+            now = self._clock.now()
+            changed = concluded(current, submission_id, result, now=now)
+            changed = await followed_up(uow, changed, submission_id, timing=self._timing, now=now)
+            await uow.orders.save(changed)
+            await uow.commit()
+        self._notify()
+        return stored(changed)
+
+    def _ended(self, application_id: str, task: asyncio.Task[Order]) -> None:
+        self._tasks.discard(task)
+        if self._under_way.get(application_id) is task:
+            del self._under_way[application_id]
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not isinstance(error, SluiceError):
+            log.error("call to an insurer ended in a defect", exc_info=error)
+
+
+def _request(order: Order, submission: Submission, deadline: datetime) -> SubmissionRequest:
+    binding = next((d.binding for d in reversed(order.decisions) if d.insurer_id == submission.insurer_id), None)
+    return SubmissionRequest(
+        application=order.application,
+        binding=binding or Binding(insurer_product_code=""),
+        idempotency_key=submission.idempotency_key,
+        deadline=deadline,
+    )
+
+
+def _attributes(submission: Submission) -> dict[str, AttributeValue]:
+    return {
+        "sluice.insurer_id": submission.insurer_id,
+        "sluice.product_line": submission.product_line,
+        "sluice.submission_number": submission.number,
+        "sluice.submission_kind": submission.kind.value,
+    }

@@ -1,0 +1,256 @@
+"""What happens to an order, as pure functions from one order to the next.
+
+Each takes the order as it was read, checks that the step is allowed, and returns the order to be saved. The rule that
+nobody is insured twice lives here: while one submission is unsettled (it may have been insured), no decision may name
+anybody else, and only its own insurer may be called again, with the same idempotency key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime
+
+from sluice_server.domain.errors import OrderStateRefused
+from sluice_server.domain.identity import new_id
+from sluice_server.domain.orders.life import EVENT_OF_OUTCOME, OrderEvent, advance
+from sluice_server.domain.orders.model import Order, OrderState, Outcome, Submission, SubmissionKind
+from sluice_server.domain.orders.ports import SubmissionResult
+from sluice_server.domain.routing.model import Application, Decision, Disposition
+
+EVENT_OF_DISPOSITION = {
+    Disposition.ROUTED: OrderEvent.ROUTED,
+    Disposition.KEPT_LAST: OrderEvent.ROUTED,
+    Disposition.PARKED: OrderEvent.PARKED,
+    Disposition.REJECTED: OrderEvent.REFUSED,
+}
+"""What a decision means for its order."""
+
+NEVER_ANSWERED = "NEVER_ANSWERED"
+"""error_code of a submission whose process died before it heard the answer."""
+NOTHING_KNOWN = "NOTHING_KNOWN"
+"""error_code of an unknown submission of which the insurer's inquiry knew nothing."""
+
+
+def idempotency_key(application_id: str, insurer_id: str) -> str:
+    """The key of every submission of an application to one insurer: letters and digits only, fit for any header."""
+    return hashlib.sha256(f"{application_id}\n{insurer_id}".encode()).hexdigest()[:40]
+
+
+def received(application: Application, fingerprint: str, decision: Decision, *, submit: bool, now: datetime) -> Order:
+    """A new order with its first decision; ``submit``: it came by Submit."""
+    return Order(
+        application=application,
+        fingerprint=fingerprint,
+        state=advance(OrderState.RECEIVED, EVENT_OF_DISPOSITION[decision.disposition]),
+        decisions=(decision,),
+        submissions=(),
+        incident_id="",
+        policy_number="",
+        submit_requested=submit,
+        attempts=0,
+        next_attempt_at=None,
+        created_at=now,
+        updated_at=now,
+        version=0,
+    )
+
+
+def stored(order: Order) -> Order:
+    """The order as it stands in the store after ``save``: its version is one more."""
+    return replace(order, version=order.version + 1)
+
+
+def redecided(order: Order, decision: Decision, *, now: datetime) -> Order:
+    """The order under another decision. Refused while anything may have been insured."""
+    _refuse_unsettled(order)
+    return replace(
+        order,
+        state=advance(order.state, EVENT_OF_DISPOSITION[decision.disposition]),
+        decisions=(*order.decisions, decision),
+        next_attempt_at=None,
+        updated_at=now,
+    )
+
+
+def begun(order: Order, kind: SubmissionKind, *, deadline: datetime, now: datetime) -> tuple[Order, Submission]:
+    """The order with a submission to the insurer in charge, to be saved before the call."""
+    insurer_id = order.decision.insurer_id
+    _refuse_unsettled(order, except_of=insurer_id)
+    submission = Submission(
+        submission_id=new_id("sub"),
+        application_id=order.application_id,
+        insurer_id=insurer_id,
+        product_line=order.application.product_line,
+        number=len(order.submissions) + 1,
+        kind=kind,
+        idempotency_key=idempotency_key(order.application_id, insurer_id),
+        started_at=now,
+        deadline=deadline,
+    )
+    changed = replace(
+        order,
+        state=advance(order.state, OrderEvent.SUBMISSION_BEGUN),
+        submissions=(*order.submissions, submission),
+        submit_requested=True,
+        updated_at=now,
+    )
+    return changed, submission
+
+
+def concluded(order: Order, submission_id: str, result: SubmissionResult, *, now: datetime) -> Order:
+    """The order after its call has ended, however late.
+
+    In time, the order is SUBMITTING and follows the outcome. A result that comes after the submission was given up is
+    kept on the submission, and still decides an order for which nobody else was asked meanwhile; it never changes a
+    final order (``insured_elsewhere`` tells that this one has been insured twice).
+    """
+    called = next(s for s in order.submissions if s.submission_id == submission_id)
+    ended = replace(
+        called,
+        finished_at=now,
+        outcome=result.outcome,
+        error_code=result.error_code,
+        message=result.message[:500],
+        policy_number=result.policy_number,
+        latency_seconds=(now - called.started_at).total_seconds(),
+        # Whoever gave it up did not know better; a settlement by inquiry stands unless this says SUCCESS.
+        settled_outcome=None if _outweighs(result.outcome, called.settled_outcome) else called.settled_outcome,
+    )
+    in_time = order.state is OrderState.SUBMITTING and order.submissions[-1].submission_id == submission_id
+    changed = replace(
+        order,
+        submissions=tuple(ended if s.submission_id == submission_id else s for s in order.submissions),
+        updated_at=now,
+    )
+    if in_time:
+        return _follow(changed, ended, result.outcome, now=now)
+    if ended.standing is not result.outcome or any(s.insurer_id != ended.insurer_id for s in changed.unsettled):
+        return changed
+    in_charge = order.state is OrderState.ABNORMAL and order.decision.insurer_id == ended.insurer_id
+    not_final = order.state in (OrderState.ABNORMAL, OrderState.ROUTED, OrderState.PARKED)
+    if in_charge or (not_final and result.outcome is Outcome.SUCCESS):
+        return _follow(changed, ended, result.outcome, now=now)
+    return changed
+
+
+def given_up(order: Order, *, now: datetime) -> Order:
+    """A SUBMITTING order whose outcome nobody will record any more (its process died): unknown, ABNORMAL.
+
+    The submission gets no outcome of its own, because our death is no evidence against the insurer.
+    """
+    last = order.submissions[-1]
+    lost = replace(last, settled_outcome=Outcome.UNKNOWN, settled_at=now, error_code=NEVER_ANSWERED)
+    return replace(
+        order,
+        state=advance(order.state, OrderEvent.LOST),
+        submissions=(*order.submissions[:-1], lost),
+        updated_at=now,
+    )
+
+
+def inquired(order: Order, insurer_id: str, result: SubmissionResult | None, *, now: datetime) -> Order:
+    """The order after its insurer was asked what it knows under the idempotency key.
+
+    SUCCESS and BUSINESS_REJECTION end it; None (nothing known) settles its unknown submissions there as definite
+    failures; UNKNOWN changes nothing.
+    """
+    if result is not None and result.outcome is Outcome.UNKNOWN:
+        return order
+    outcome = Outcome.TECHNICAL_FAILURE if result is None else result.outcome
+    settled = _settle(
+        order,
+        insurer_id,
+        outcome,
+        now=now,
+        error_code=NOTHING_KNOWN if result is None else result.error_code,
+        policy_number="" if result is None else result.policy_number,
+    )
+    return replace(
+        settled,
+        state=advance(order.state, EVENT_OF_OUTCOME[outcome]),
+        policy_number=result.policy_number if outcome is Outcome.SUCCESS and result else order.policy_number,
+        next_attempt_at=None,
+        updated_at=now,
+    )
+
+
+def reported(order: Order, submission: Submission, *, now: datetime) -> Order:
+    """The order after another team told what came of its call to the insurer in charge.
+
+    A team's TECHNICAL_FAILURE says that nothing is insured there, so it settles what was unknown before.
+    """
+    assert submission.outcome is not None, "a report has an outcome"
+    changed = replace(order, submissions=(*order.submissions, submission), updated_at=now)
+    if submission.outcome is not Outcome.UNKNOWN:
+        changed = _settle(changed, submission.insurer_id, submission.outcome, now=now)
+    return _follow(changed, submission, submission.outcome, now=now)
+
+
+def insured_elsewhere(order: Order, submission_id: str) -> bool:
+    """Whether this submission insured what another insurer has insured too, or is being asked to."""
+    called = next(s for s in order.submissions if s.submission_id == submission_id)
+    return called.standing is Outcome.SUCCESS and any(
+        other.insurer_id != called.insurer_id and other.standing in (Outcome.SUCCESS, Outcome.UNKNOWN, None)
+        for other in order.submissions
+    )
+
+
+def _follow(order: Order, submission: Submission, outcome: Outcome, *, now: datetime) -> Order:
+    """The order's state after a submission that is already among its submissions has ended like this."""
+    changed = order
+    if outcome in (Outcome.SUCCESS, Outcome.BUSINESS_REJECTION):
+        # The insurer's word under the same key: it tells of the earlier calls too.
+        changed = _settle(order, submission.insurer_id, outcome, now=now)
+    event = EVENT_OF_OUTCOME[outcome]
+    if event is OrderEvent.DECLINED and changed.unsettled:
+        event = OrderEvent.LOST  # a malformed repeat says nothing about the call before it
+    return replace(
+        changed,
+        state=advance(order.state, event),
+        policy_number=submission.policy_number if outcome is Outcome.SUCCESS else order.policy_number,
+        next_attempt_at=None,
+        updated_at=now,
+    )
+
+
+def _settle(
+    order: Order,
+    insurer_id: str,
+    outcome: Outcome,
+    *,
+    now: datetime,
+    error_code: str | None = None,
+    policy_number: str | None = None,
+) -> Order:
+    """Every unsettled submission to this insurer gets the outcome that was found out."""
+    return replace(
+        order,
+        submissions=tuple(
+            replace(
+                s,
+                settled_outcome=outcome,
+                settled_at=now,
+                error_code=s.error_code or error_code or "",
+                policy_number=s.policy_number if policy_number is None else policy_number,
+            )
+            if s.insurer_id == insurer_id and s.unsettled
+            else s
+            for s in order.submissions
+        ),
+    )
+
+
+def _outweighs(late: Outcome, settled: Outcome | None) -> bool:
+    return settled is None or settled is Outcome.UNKNOWN or late is Outcome.SUCCESS
+
+
+def _refuse_unsettled(order: Order, *, except_of: str = "") -> None:
+    for submission in order.unsettled:
+        if submission.insurer_id != except_of:
+            raise OrderStateRefused(
+                f"application {order.application_id!r} may be insured by {submission.insurer_id!r} already; "
+                "its outcome must be known before anybody else is asked",
+                subject=f"orders/{order.application_id}",
+                state=order.state.value,
+            )

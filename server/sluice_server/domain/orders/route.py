@@ -1,0 +1,31 @@
+"""RouteApplication: decide, store, answer."""
+
+from __future__ import annotations
+
+from sluice_server.domain.context import CallContext
+from sluice_server.domain.orders.decide import SOMEBODY, Decisions, RoutedOrder
+from sluice_server.domain.orders.model import OrderState
+from sluice_server.domain.routing.model import Application
+
+
+class RouteApplication:
+    """分流: who insures an application, for teams that call the insurer themselves."""
+
+    def __init__(self, decisions: Decisions) -> None:
+        self._decisions = decisions
+
+    async def __call__(self, application: Application, context: CallContext) -> RoutedOrder:
+        """The order with its decision, which is durable before it is answered.
+
+        The same application again is answered as it is stored (``replayed``). There is one exception: after the team
+        has reported a definite technical failure, it may go to another insurer, so the next call decides again.
+
+        Raises ApplicationConflict, NoActivePlan, NoRuleMatches, Unavailable; ConcurrentChange when two calls decide a
+        failed order again at the same moment (a repeat answers what the other decided).
+        """
+        routed = await self._decisions.first(application, submit=False, deadline=context.deadline)
+        order = routed.order
+        if order.state is not OrderState.ABNORMAL or order.submit_requested or order.unsettled:
+            return routed
+        moved = await self._decisions.redecide(order, failed=order.failed_insurers, accept=SOMEBODY)
+        return routed if moved is None else RoutedOrder(moved, replayed=False)
