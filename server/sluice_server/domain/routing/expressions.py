@@ -1,0 +1,235 @@
+"""CEL: factors and ``when`` conditions.
+
+An expression sees ``application`` (the fields of ``fields.FIELDS``, and ``attributes``), ``now`` (a timestamp) and, in
+``when``, ``factors``. It is compiled once for each plan. ``matches`` is not offered: it compiles its pattern at every
+evaluation, up to 11 ms; ``startsWith`` and the ``prefix`` of ``match`` do what codes need.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import cel
+
+from sluice_server.domain.money import Money
+from sluice_server.domain.routing.fields import FIELDS, FactorValue, Getter, suggestion
+from sluice_server.domain.routing.limits import PlanLimits
+from sluice_server.domain.routing.model import Application, Channel, Device
+
+FUNCTIONS = frozenset(
+    {
+        *("size", "contains", "startsWith", "endsWith", "int", "uint", "double", "string", "type", "dyn"),
+        *("timestamp", "duration", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek"),
+        *("getDayOfYear", "getHours", "getMinutes", "getSeconds", "getMilliseconds"),
+    }
+)
+"""What may be called, besides operators and the macros has, all, exists, exists_one, map, filter."""
+
+_STRING = re.compile(
+    r"[rR]?(?:'''.*?'''|\"\"\".*?\"\"\")"
+    r"|[rR]\"[^\"]*\"|[rR]'[^']*'"
+    r"|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'",
+    re.DOTALL,
+)
+_PATH = re.compile(r"(?<![\w.])(application|factors)((?:\s*\.\s*[A-Za-z_]\w*)*)(\s*\[)?")
+_MACRO = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
+_NAMED = re.compile(r"[A-Za-z]\w*")
+
+
+class ExpressionFailed(Exception):
+    """An expression could not be computed for an application; the text says why, without the application's values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression and what it reads."""
+
+    source: str
+    program: cel.Program
+    paths: frozenset[str]
+    """Fields of the application that it may read, as in ``fields.FIELDS``, or ``attributes``."""
+    factors: frozenset[str]
+    """Factors that it names."""
+
+    def evaluate(self, context: cel.Context) -> object:
+        """Raises ExpressionFailed."""
+        try:
+            return self.program.execute(context)
+        except Exception as error:
+            raise ExpressionFailed(_why(error)) from error
+
+
+def factor_value(value: object) -> FactorValue:
+    """What an expression gave, as a factor's value. Raises ExpressionFailed for anything but a scalar."""
+    if isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise ExpressionFailed(f"gives {_type_name(value)}; a factor is a text, a finite number or true/false")
+
+
+def compile_expression(
+    source: str, *, factors: Iterable[str] | None, limits: PlanLimits
+) -> tuple[Expression | None, list[str]]:
+    """The compiled expression, or what is wrong with it. ``factors``: those it may read, None in a factor itself."""
+    if len(source) > limits.max_expression_length:
+        limit = limits.max_expression_length
+        return None, [f"{len(source)} characters; at most {limit} are accepted (max_expression_length)"]
+    try:
+        program = cel.compile(source)
+        references = program.references()
+    except Exception as error:
+        return None, [f"not CEL: {_why(error)}"]
+    text = _STRING.sub('""', source)
+    problems: list[str] = []
+    macros = _MACRO.findall(text)
+    if len(macros) > limits.max_comprehensions:
+        problems.append(
+            f"{len(macros)} of all, exists, exists_one, map, filter; at most {limits.max_comprehensions} is accepted "
+            "(max_comprehensions)"
+        )
+    for function in references["functions"]:
+        if _NAMED.fullmatch(function) and function not in FUNCTIONS:
+            why = " (its patterns are compiled at every call; use startsWith)" if function == "matches" else ""
+            problems.append(f"unknown function {function!r}{why or suggestion(function, sorted(FUNCTIONS))}")
+    known = {"application", "now", *macros} | ({"factors"} if factors is not None else set())
+    for variable in references["variables"]:
+        if variable not in known:
+            names = sorted(known - set(macros))
+            problems.append(f"unknown name {variable!r}; known are {', '.join(names)}{_meant(variable, factors)}")
+    paths, named, path_problems = _paths(text, frozenset(factors or ()))
+    problems += path_problems
+    return (None, problems) if problems else (Expression(source, program, paths, named), [])
+
+
+def _meant(variable: str, factors: Iterable[str] | None) -> str:
+    if f"{variable}" in FIELDS or any(path.startswith(variable + ".") for path in FIELDS):
+        return f"; did you mean application.{variable}?"
+    return f"; did you mean factors.{variable}?" if variable in (factors or ()) else ""
+
+
+def _paths(text: str, factors: frozenset[str]) -> tuple[frozenset[str], frozenset[str], list[str]]:
+    """Which fields and factors are read, found in the text without its string literals."""
+    paths: set[str] = set()
+    named: set[str] = set()
+    problems: list[str] = []
+    for root, rest, bracket in _PATH.findall(text):
+        names = [name.strip() for name in rest.split(".")[1:]]
+        if root == "factors":
+            if not names:
+                named |= factors
+            elif names[0] in factors:
+                named.add(names[0])
+            else:
+                problems.append(f"unknown factor {names[0]!r}{suggestion(names[0], sorted(factors))}")
+            continue
+        problem = _collect(names, bool(bracket), paths)
+        if problem:
+            problems.append(problem)
+    return frozenset(paths), frozenset(named), problems
+
+
+def _collect(names: list[str], bracket: bool, paths: set[str]) -> str:
+    """Adds the fields under ``application.NAMES`` to ``paths``; what is wrong with them, or nothing."""
+    path = ""
+    for name in names:
+        path = f"{path}.{name}" if path else name
+        if path in FIELDS or path == "attributes":
+            paths.add(path)
+            return ""
+        below = [known for known in FIELDS if known.startswith(path + ".")]
+        if not below:
+            return f"unknown field application.{path}{suggestion(path, [*FIELDS, 'attributes'])}"
+    # The whole application, or a part of it, is used as a value.
+    paths |= {known for known in FIELDS if not path or known.startswith(path + ".")}
+    if not path:
+        paths.add("attributes")
+    return ""
+
+
+class ContextBuilder:
+    """Makes the variables that a plan's expressions read, and only those: converting values is what costs."""
+
+    def __init__(self, expressions: Iterable[Expression]) -> None:
+        expressions = list(expressions)
+        paths = frozenset[str]().union(*(e.paths for e in expressions)) if expressions else frozenset()
+        self._attributes = "attributes" in paths
+        self._getters: list[tuple[tuple[str, ...], Getter]] = [
+            (tuple(path.split(".")), FIELDS[path][1]) for path in sorted(paths) if path in FIELDS
+        ]
+        self._now = any("now" in e.program.variables() for e in expressions)
+
+    def build(
+        self, application: Application, now: datetime, factors: Mapping[str, FactorValue] | None = None
+    ) -> cel.Context:
+        """A context for one evaluation of the plan; not to be shared between threads."""
+        tree: dict[str, Any] = {}
+        for parts, get in self._getters:
+            node = tree
+            for part in parts[:-1]:
+                node = node.setdefault(part, {})
+            node[parts[-1]] = get(application, now)
+        if self._attributes:
+            tree["attributes"] = dict(application.attributes)
+        variables: dict[str, object] = {"application": tree}
+        if self._now:
+            variables["now"] = now
+        if factors is not None:
+            variables["factors"] = dict(factors)
+        return cel.Context(variables=variables)
+
+
+def check_types(expression: Expression, factors: Mapping[str, FactorValue], *, boolean: bool) -> str:
+    """Computes the expression for two example applications; what is wrong with its types, or nothing.
+
+    Failures that depend on the example's values (an absent attribute, a text that is no number) are no finding.
+    """
+    builder = ContextBuilder([expression])
+    for example in EXAMPLES:
+        try:
+            value = expression.evaluate(builder.build(example, EXAMPLE_NOW, factors))
+            if boolean and not isinstance(value, bool):
+                return f"gives {_type_name(value)}; a condition gives true or false"
+            if not boolean:
+                factor_value(value)
+        except ExpressionFailed as failure:
+            if failure.__cause__ is None or isinstance(failure.__cause__, TypeError):
+                return str(failure)
+    return ""
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"no key {error.args[0]!s:.100}" if error.args else "no such key"
+    text = str(error)
+    if text.startswith("Failed to parse expression"):
+        # The first line repeats the whole expression.
+        _, _, text = text.partition("ERROR: ")
+    return text.split("\n", 1)[0][:200] or type(error).__name__
+
+
+def _type_name(value: object) -> str:
+    names = {type(None): "null", list: "a list", dict: "a map", float: "a number", datetime: "a timestamp"}
+    names |= {timedelta: "a duration", bool: "true/false", int: "a number", str: "a text"}
+    return names.get(type(value), type(value).__name__)
+
+
+EXAMPLE_NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+EXAMPLES = tuple(
+    Application(
+        application_id="example",
+        product_code="example",
+        product_line="example",
+        device=Device("example", "example", "example", "example", Money(100_000, "CNY"), purchased_on),
+        channel=Channel("example", "example", "example"),
+        customer_ref="example",
+        premium=Money(1_000, "CNY"),
+        term_months=12,
+    )
+    for purchased_on in (None, date(2025, 1, 1))
+)

@@ -1,0 +1,323 @@
+"""A plan ready to decide."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import cel
+
+from sluice_server.domain.errors import InvalidInput, NoRuleMatches, Violation
+from sluice_server.domain.identity import new_id
+from sluice_server.domain.routing.document import Condition, OnExhausted, PlanDocument
+from sluice_server.domain.routing.expressions import ContextBuilder, ExpressionFailed, factor_value
+from sluice_server.domain.routing.fields import FACTOR_PREFIX, FactorValue, Getter, getter
+from sluice_server.domain.routing.findings import Finding, Findings, errors, invalid_plan
+from sluice_server.domain.routing.index import RuleIndex, Value, holds, signature
+from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
+from sluice_server.domain.routing.model import Application, Binding, Candidate, Decision, Disposition
+from sluice_server.domain.routing.parse import parse_plan
+from sluice_server.domain.routing.ports import StoredPlan, TrafficSnapshot
+from sluice_server.domain.routing.reach import check_reach
+from sluice_server.domain.routing.resolve import ResolvedBinding, ResolvedPlan, ResolvedRule, resolve_plan
+from sluice_server.domain.routing.split import StickySplit, admitted_weight
+
+CUT, FAILED_BEFORE = "CUT", "FAILED_BEFORE"
+
+
+def check_plan(source: str, limits: PlanLimits = DEFAULT_LIMITS) -> tuple[ResolvedPlan | None, tuple[Finding, ...]]:
+    """Reads and checks a plan's text: the resolved plan (None when there is an error) and every finding, by line."""
+    findings = Findings(limits.max_findings)
+    document = parse_plan(source, findings, limits)
+    if document is None:
+        return None, findings.sorted()
+    resolved = resolve_plan(document, findings, limits)
+    if findings.has_errors:
+        return None, findings.sorted()
+    # Reachability speaks about what the rules mean; with errors in them it would only confuse.
+    check_reach(resolved, findings)
+    return (None if findings.has_errors else resolved), findings.sorted()
+
+
+def compile_plan(plan: StoredPlan | str, *, version: int = 0, limits: PlanLimits = DEFAULT_LIMITS) -> CompiledPlan:
+    """A stored version, or a text (of ``version``), ready to decide. Raises InvalidPlan with all errors."""
+    source = plan if isinstance(plan, str) else plan.source
+    resolved, findings = check_plan(source, limits)
+    if resolved is None:
+        raise invalid_plan(errors(findings))
+    return CompiledPlan(resolved, version if isinstance(plan, str) else plan.version)
+
+
+def content_hash(source: str) -> str:
+    """SHA-256 of the text, hexadecimal."""
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """One rule with everything looked up once."""
+
+    rule: ResolvedRule
+    residual: tuple[tuple[str, int, Condition], ...]
+    """Conditions that the index does not decide: path, place of the value, condition."""
+    sticky_place: int
+    split: StickySplit
+    bindings: tuple[Binding | None, ...]
+    """Bindings without templates, made once; None where a template is to be filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a plan read from one application."""
+
+    factors: Mapping[str, FactorValue]
+    values: Sequence[Value]
+    """The fields and factors that the rules use, in the plan's order."""
+    context: Callable[[], cel.Context]
+    """The variables of ``when``, made when first asked for."""
+
+
+class CompiledPlan:
+    """One version of a plan. Immutable; decisions on it may run at the same time."""
+
+    def __init__(self, resolved: ResolvedPlan, version: int) -> None:
+        self.version = version
+        self._resolved = resolved
+        rules = resolved.rules
+        paths = dict.fromkeys(path for rule in rules for path in (*rule.conditions, rule.sticky_path))
+        places = {path: place for place, path in enumerate(paths)}
+        self._paths = tuple(paths)
+        self._getters: tuple[Getter | str, ...] = tuple(
+            path[len(FACTOR_PREFIX) :] if path.startswith(FACTOR_PREFIX) else getter(path) for path in paths
+        )
+        self._index = RuleIndex(rules, places)
+        self._rules = tuple(_compile_rule(rule, places) for rule in rules)
+        self._factor_context = ContextBuilder(f.expression for f in resolved.factors)
+        self._when_context = ContextBuilder(r.when for r in rules if r.when is not None)
+        self._products = frozenset(tuple(sorted(p.fields().items())) for p in resolved.document.products)
+        self._product_shapes = tuple(sorted({tuple(path for path, _ in product) for product in self._products}))
+
+    @property
+    def name(self) -> str:
+        return self._resolved.document.name
+
+    @property
+    def document(self) -> PlanDocument:
+        return self._resolved.document
+
+    @property
+    def rules(self) -> tuple[CompiledRule, ...]:
+        """In the plan's order."""
+        return self._rules
+
+    @property
+    def insurer_ids(self) -> frozenset[str]:
+        """Every insurer that may get an order."""
+        return self._resolved.document.insurer_ids()
+
+    async def decide(
+        self,
+        application: Application,
+        traffic: TrafficSnapshot,
+        *,
+        number: int = 1,
+        failed: frozenset[str] = frozenset(),
+        now: datetime,
+    ) -> Decision:
+        """Who insures the application.
+
+        ``failed``: insurers that definitely failed for it; ``number``: counts the application's decisions. Raises
+        NoRuleMatches, and InvalidInput when a factor or a ``when`` cannot be computed for the application: a rule is
+        never skipped because something is missing.
+        """
+        reading = self.read(application, now)
+        rule = self.match(application, reading)
+        return self.split(rule, application, reading, traffic, number=number, failed=failed, now=now)
+
+    def serves(self, application: Application) -> bool:
+        """Whether the application's product is among the plan's products."""
+        given = {
+            "product_code": application.product_code,
+            "product_line": application.product_line,
+            "device.category": application.device.category,
+        }
+        return any(tuple((path, given[path]) for path in shape) in self._products for shape in self._product_shapes)
+
+    def read(self, application: Application, now: datetime) -> Reading:
+        """Computes the factors and collects the values that the rules use. Raises InvalidInput."""
+        factors: dict[str, FactorValue] = {}
+        if self._resolved.factors:
+            context = self._factor_context.build(application, now)
+            for factor in self._resolved.factors:
+                try:
+                    factors[factor.name] = factor_value(factor.expression.evaluate(context))
+                except ExpressionFailed as failure:
+                    if factor.default is None:
+                        raise _not_computable(f"factor {factor.name!r}", failure) from failure
+                    factors[factor.name] = factor.default
+        values: list[Value] = [factors[get] if isinstance(get, str) else get(application, now) for get in self._getters]
+        made: list[cel.Context] = []
+
+        def context_of_when() -> cel.Context:
+            if not made:
+                made.append(self._when_context.build(application, now, factors))
+            return made[0]
+
+        return Reading(factors, values, context_of_when)
+
+    def match(self, application: Application, reading: Reading) -> CompiledRule:
+        """The first rule that matches. Raises NoRuleMatches, InvalidInput."""
+        if not self.serves(application):
+            raise NoRuleMatches(
+                f"plan {self.name!r} version {self.version} does not serve product {application.product_code!r} "
+                f"(line {application.product_line!r}, category {application.device.category!r}); "
+                "add it to the plan's products",
+                subject=f"plans/{self.version}",
+                product_code=application.product_code,
+            )
+        for place in self._index.candidates(reading.values):
+            rule = self._rules[place]
+            if self.failing_condition(rule, reading) is None:
+                return rule
+        raise NoRuleMatches(
+            f"no rule of plan {self.name!r} version {self.version} matches the application; ExplainRoute shows why",
+            subject=f"plans/{self.version}",
+            product_code=application.product_code,
+        )
+
+    def failing_condition(self, rule: CompiledRule, reading: Reading) -> str | None:
+        """The path of the first condition, outside the index, that does not hold; None when all hold."""
+        for path, place, condition in rule.residual:
+            if not holds(condition, reading.values[place]):
+                return path
+        when = rule.rule.when
+        if when is not None:
+            try:
+                value = when.evaluate(reading.context())
+                if not isinstance(value, bool):
+                    raise ExpressionFailed("gives neither true nor false")
+            except ExpressionFailed as failure:
+                raise _not_computable(f"the condition of rule {rule.rule.text.name!r}", failure) from failure
+            if not value:
+                return "when"
+        return None
+
+    def value_of(self, path: str, reading: Reading) -> Value:
+        """The application's value of a field that the rules use."""
+        return reading.values[self._paths.index(path)]
+
+    def split(
+        self,
+        rule: CompiledRule,
+        application: Application,
+        reading: Reading,
+        traffic: TrafficSnapshot,
+        *,
+        number: int,
+        failed: frozenset[str],
+        now: datetime,
+    ) -> Decision:
+        """Chooses among the rule's insurers."""
+        resolved = rule.rule
+        weights: list[int] = []
+        candidates: list[Candidate] = []
+        for insurer, share in zip(resolved.insurers, resolved.shares, strict=True):
+            if insurer in failed:
+                weight, excluded = 0, FAILED_BEFORE
+            else:
+                admission = traffic.admission(insurer, application.product_line)
+                weight = admitted_weight(share, admission.admitted_basis_points)
+                excluded = "" if weight else admission.reason or CUT
+            weights.append(weight)
+            candidates.append(Candidate(insurer, share, weight, excluded))
+        key = reading.values[rule.sticky_place]
+        # Without a key all such applications would go to one insurer.
+        split_key = application.application_id if key is None or key == "" else str(key)
+        chosen = rule.split.choose(weights, split_key)
+        disposition = Disposition.ROUTED
+        if chosen < 0:
+            disposition, chosen = _exhausted(resolved, failed)
+        return Decision(
+            decision_id=new_id("dec"),
+            application_id=application.application_id,
+            number=number,
+            disposition=disposition,
+            insurer_id="" if chosen < 0 else resolved.insurers[chosen],
+            binding=None
+            if chosen < 0
+            else rule.bindings[chosen] or _fill(resolved.bindings[chosen], application, reading.factors, now),
+            plan_name=self.name,
+            plan_version=self.version,
+            rule=resolved.text.name,
+            factors=reading.factors,
+            split_key=split_key,
+            ledger_position=None,
+            candidates=tuple(candidates),
+            traffic_version=traffic.version,
+            decided_at=now,
+        )
+
+
+def _exhausted(rule: ResolvedRule, failed: frozenset[str]) -> tuple[Disposition, int]:
+    """What the rule says when no insurer is left, and the insurer kept.
+
+    KEEP_LAST keeps the highest share among those that have not failed for this application; when all have, the order is
+    parked, because an insurer that has just failed definitely would be called in a circle.
+    """
+    match rule.text.on_exhausted:
+        case OnExhausted.REJECT:
+            return Disposition.REJECTED, -1
+        case OnExhausted.KEEP_LAST:
+            left = [i for i, insurer in enumerate(rule.insurers) if insurer not in failed]
+            if left:
+                return Disposition.KEPT_LAST, max(left, key=lambda i: (rule.shares[i], -i))
+    return Disposition.PARKED, -1
+
+
+def _compile_rule(rule: ResolvedRule, places: Mapping[str, int]) -> CompiledRule:
+    looked_up = set(signature(rule.conditions))
+    return CompiledRule(
+        rule=rule,
+        residual=tuple(
+            (path, places[path], condition) for path, condition in rule.conditions.items() if path not in looked_up
+        ),
+        sticky_place=places[rule.sticky_path],
+        split=StickySplit(rule.insurers),
+        bindings=tuple(_literal(binding) for binding in rule.bindings),
+    )
+
+
+def _literal(binding: ResolvedBinding) -> Binding | None:
+    templates = (binding.insurer_product_code, binding.insurer_plan_code, *binding.parameters.values())
+    if not all(template.is_literal for template in templates):
+        return None
+    return Binding(
+        insurer_product_code="".join(str(p) for p in binding.insurer_product_code.pieces),
+        insurer_plan_code="".join(str(p) for p in binding.insurer_plan_code.pieces),
+        endpoint=binding.endpoint,
+        parameters={key: "".join(str(p) for p in value.pieces) for key, value in binding.parameters.items()},
+    )
+
+
+def _fill(
+    binding: ResolvedBinding, application: Application, factors: Mapping[str, FactorValue], now: datetime
+) -> Binding:
+    return Binding(
+        insurer_product_code=binding.insurer_product_code.fill(application, factors, now),
+        insurer_plan_code=binding.insurer_plan_code.fill(application, factors, now),
+        endpoint=binding.endpoint,
+        parameters={key: value.fill(application, factors, now) for key, value in binding.parameters.items()},
+    )
+
+
+def _not_computable(what: str, failure: ExpressionFailed) -> InvalidInput:
+    return InvalidInput(
+        [
+            Violation(
+                "application",
+                f"{what} cannot be computed for it: {failure}; send what it reads, or give it a default in the plan",
+            )
+        ]
+    )

@@ -1,0 +1,317 @@
+"""Gives the words of a plan's document their meaning: fields, factors, expressions, templates, insurers, shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sluice_server.domain.routing.document import (
+    Between,
+    BindingText,
+    Condition,
+    FactorText,
+    OneOf,
+    PlanDocument,
+    RuleText,
+    Split,
+    StartsWith,
+)
+from sluice_server.domain.routing.expressions import (
+    EXAMPLE_NOW,
+    EXAMPLES,
+    ContextBuilder,
+    Expression,
+    ExpressionFailed,
+    check_types,
+    compile_expression,
+    factor_value,
+)
+from sluice_server.domain.routing.fields import FACTOR_PREFIX, FIELDS, FactorValue, FieldKind, kind_of, suggestion
+from sluice_server.domain.routing.findings import Findings
+from sluice_server.domain.routing.limits import PlanLimits
+from sluice_server.domain.routing.templates import Template, TemplateInvalid, compile_template
+
+WHOLE = 10_000
+"""Basis points of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedFactor:
+    """A factor that can be computed."""
+
+    name: str
+    expression: Expression
+    default: FactorValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedBinding:
+    """A binding whose templates are compiled."""
+
+    insurer_product_code: Template
+    insurer_plan_code: Template
+    endpoint: str
+    parameters: Mapping[str, Template]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedRule:
+    """A rule that can be matched and split."""
+
+    text: RuleText
+    place: int
+    """Index in the plan."""
+    conditions: Mapping[str, Condition]
+    """By field path or ``factors.NAME``."""
+    when: Expression | None
+    sticky_path: str
+    insurers: tuple[str, ...]
+    shares: tuple[int, ...]
+    bindings: tuple[ResolvedBinding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPlan:
+    """A plan without errors in its words (complete only when there are no error findings)."""
+
+    document: PlanDocument
+    factors: tuple[ResolvedFactor, ...]
+    rules: tuple[ResolvedRule, ...]
+
+
+def resolve_plan(document: PlanDocument, findings: Findings, limits: PlanLimits) -> ResolvedPlan:
+    """Resolves what can be resolved; what cannot is in ``findings``."""
+    return _Resolver(document, findings, limits).plan()
+
+
+class _Resolver:
+    def __init__(self, document: PlanDocument, findings: Findings, limits: PlanLimits) -> None:
+        self._document = document
+        self._findings = findings
+        self._limits = limits
+        self._factor_names = [f.name for f in document.factors]
+        self._examples: dict[str, FactorValue] = {}
+        self._expressions: dict[str, tuple[Expression | None, list[str]]] = {}
+        self._templates: dict[str, Template | str] = {}
+
+    def plan(self) -> ResolvedPlan:
+        factors = [self._factor(f) for f in self._document.factors]
+        rules = tuple(self._rule(rule, place) for place, rule in enumerate(self._document.rules))
+        self._names()
+        self._declared_insurers()
+        return ResolvedPlan(self._document, tuple(f for f in factors if f is not None), rules)
+
+    def _names(self) -> None:
+        first: dict[str, int] = {}
+        for place, rule in enumerate(self._document.rules):
+            if rule.name and rule.name in first:
+                self._findings.error(
+                    rule.line_of("name"),
+                    f"rules[{place}].name",
+                    f"{rule.name!r} is also the name of the rule in line {first[rule.name]}",
+                )
+            first.setdefault(rule.name, rule.line_of("name"))
+
+    def _declared_insurers(self) -> None:
+        used = self._document.insurer_ids()
+        for insurer, entry in (self._document.insurers or {}).items():
+            if insurer not in used:
+                self._findings.warning(entry.line, f"insurers.{insurer}", "no rule gives it a share")
+            self._binding(entry, f"insurers.{insurer}.binding")
+
+    def _factor(self, factor: FactorText) -> ResolvedFactor | None:
+        path = f"factors.{factor.name}"
+        if not factor.expression:
+            return None
+        expression, problems = compile_expression(factor.expression, factors=None, limits=self._limits)
+        for problem in problems:
+            self._findings.error(factor.line, path, problem)
+        if expression is None:
+            return None
+        problem = check_types(expression, {}, boolean=False)
+        if problem:
+            self._findings.error(factor.line, path, problem)
+        if "attributes" in expression.paths and factor.default is None:
+            self._findings.warning(
+                factor.line,
+                path,
+                "reads attributes and has no default: an application for which it cannot be computed is refused",
+            )
+        self._remember_example(factor, expression)
+        return ResolvedFactor(factor.name, expression, factor.default)
+
+    def _remember_example(self, factor: FactorText, expression: Expression) -> None:
+        """What the factor is like, to check the conditions that use it."""
+        builder = ContextBuilder([expression])
+        for example in EXAMPLES:
+            try:
+                self._examples[factor.name] = factor_value(expression.evaluate(builder.build(example, EXAMPLE_NOW)))
+            except ExpressionFailed:
+                continue
+        if factor.default is not None:
+            self._examples.setdefault(factor.name, factor.default)
+
+    def _rule(self, rule: RuleText, place: int) -> ResolvedRule:
+        path = f"rules[{place}]"
+        for field_path, condition in rule.match.items():
+            self._condition(field_path, condition, f"{path}.match.{field_path}")
+        if rule.split is Split.EXACT:
+            self._findings.error(
+                rule.line_of("split"), f"{path}.split", "EXACT is not available in this version; use STICKY"
+            )
+        self._sticky_key(rule, path)
+        bindings = self._allocations(rule, path)
+        return ResolvedRule(
+            text=rule,
+            place=place,
+            conditions=rule.match,
+            when=self._when(rule, f"{path}.when"),
+            sticky_path=rule.sticky_key.removeprefix("application."),
+            insurers=tuple(a.insurer for a in rule.allocations),
+            shares=tuple(a.share for a in rule.allocations),
+            bindings=bindings,
+        )
+
+    def _when(self, rule: RuleText, path: str) -> Expression | None:
+        if not rule.when:
+            return None
+        if rule.when not in self._expressions:
+            expression, problems = compile_expression(rule.when, factors=self._factor_names, limits=self._limits)
+            if expression is not None and expression.factors <= self._examples.keys():
+                problem = check_types(expression, self._examples, boolean=True)
+                problems = [problem] if problem else []
+            self._expressions[rule.when] = (expression, problems)
+        expression, problems = self._expressions[rule.when]
+        for problem in problems:
+            self._findings.error(rule.when_line, path, problem)
+        return expression
+
+    def _condition(self, field_path: str, condition: Condition, path: str) -> None:
+        kind = self._kind(field_path, condition.line, path)
+        if kind is None:
+            return
+        match condition:
+            case OneOf():
+                wrong = [v for v in condition.values if not _fits(v, kind)]
+                if wrong:
+                    self._findings.error(
+                        condition.line,
+                        path,
+                        f"{wrong[0]!r} can never match; the field holds a {_KIND_NAMES[kind]}{_quote(wrong[0], kind)}",
+                    )
+            case StartsWith():
+                if kind is not str:
+                    self._findings.error(condition.line, path, f"prefix is for texts; this is a {_KIND_NAMES[kind]}")
+            case Between():
+                if kind is not int:
+                    self._findings.error(condition.line, path, f"bounds are for numbers; this is a {_KIND_NAMES[kind]}")
+                elif _is_empty(condition):
+                    self._findings.error(condition.line, path, "no number is within these bounds")
+
+    def _kind(self, field_path: str, line: int, path: str) -> type | None:
+        """str, int (any number), bool; ``object`` when a factor's type is not known; None when there is no field."""
+        if field_path.startswith(FACTOR_PREFIX):
+            name = field_path[len(FACTOR_PREFIX) :]
+            if name not in self._factor_names:
+                self._findings.error(line, path, f"unknown factor {name[:64]!r}{suggestion(name, self._factor_names)}")
+                return None
+            example = self._examples.get(name)
+            if example is None:
+                return object
+            return bool if isinstance(example, bool) else str if isinstance(example, str) else int
+        kind = kind_of(field_path)
+        if kind is None:
+            known = [*FIELDS, *(FACTOR_PREFIX + name for name in self._factor_names)]
+            hint = suggestion(field_path.removeprefix("application."), known)
+            self._findings.error(line, path, f"unknown field {field_path[:128]!r}{hint}")
+            return None
+        return str if kind is FieldKind.TEXT else int
+
+    def _sticky_key(self, rule: RuleText, path: str) -> None:
+        self._kind(rule.sticky_key.removeprefix("application."), rule.line_of("sticky_key"), f"{path}.sticky_key")
+
+    def _allocations(self, rule: RuleText, path: str) -> tuple[ResolvedBinding, ...]:
+        first: dict[str, int] = {}
+        bindings: list[ResolvedBinding] = []
+        declared = self._document.insurers
+        for place, allocation in enumerate(rule.allocations):
+            here = f"{path}.allocations[{place}]"
+            if allocation.insurer in first:
+                self._findings.error(
+                    allocation.line,
+                    f"{here}.insurer",
+                    f"{allocation.insurer!r} has a share already, in line {first[allocation.insurer]}",
+                )
+            first.setdefault(allocation.insurer, allocation.line)
+            if declared is not None and allocation.insurer and allocation.insurer not in declared:
+                self._findings.error(
+                    allocation.line,
+                    f"{here}.insurer",
+                    f"unknown insurer {allocation.insurer[:80]!r}{suggestion(allocation.insurer, list(declared))}",
+                )
+            default = (declared or {}).get(allocation.insurer, BindingText(allocation.line))
+            text = allocation.binding.over(default) if allocation.binding else default
+            if not text.insurer_product_code:
+                self._findings.error(
+                    allocation.line,
+                    f"{here}.binding.insurer_product_code",
+                    "missing; the insurer needs its own product code",
+                )
+            bindings.append(self._binding(text, f"{here}.binding", at=allocation.line))
+        total = sum(allocation.share for allocation in rule.allocations)
+        if rule.allocations and all(a.share for a in rule.allocations) and total != WHOLE:
+            self._findings.error(
+                rule.line_of("allocations"),
+                f"{path}.allocations",
+                f"the shares sum to {total} basis points, not to {WHOLE}; "
+                f"{'add' if total < WHOLE else 'take away'} {abs(WHOLE - total)}",
+            )
+        return tuple(bindings)
+
+    def _binding(self, text: BindingText, path: str, at: int = 0) -> ResolvedBinding:
+        def template(source: str, name: str) -> Template:
+            return self._template(source, text.lines.get(name) or at or text.line, f"{path}.{name}")
+
+        return ResolvedBinding(
+            insurer_product_code=template(text.insurer_product_code, "insurer_product_code"),
+            insurer_plan_code=template(text.insurer_plan_code, "insurer_plan_code"),
+            endpoint=text.endpoint,
+            parameters={key: template(value, f"parameters.{key}") for key, value in text.parameters.items()},
+        )
+
+    def _template(self, source: str, line: int, path: str) -> Template:
+        known = self._templates.get(source)
+        if known is None:
+            try:
+                known = compile_template(source, self._factor_names)
+            except TemplateInvalid as problem:
+                known = str(problem)
+            self._templates[source] = known
+        if isinstance(known, str):
+            self._findings.error(line, path, known)
+            return Template(())
+        return known
+
+
+_KIND_NAMES = {str: "text", int: "number", bool: "true/false", object: "value"}
+
+
+def _fits(value: FactorValue, kind: type) -> bool:
+    if kind is object:
+        return True
+    if kind is int:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _quote(value: FactorValue, kind: type) -> str:
+    return "; write it in quotes" if kind is str and not isinstance(value, str) else ""
+
+
+def _is_empty(bounds: Between) -> bool:
+    low = max((b for b in (bounds.at_least, bounds.above) if b is not None), default=None)
+    high = min((b for b in (bounds.at_most, bounds.below) if b is not None), default=None)
+    if low is None or high is None:
+        return False
+    strict = low == bounds.above or high == bounds.below
+    return low > high or (low == high and strict)
