@@ -72,7 +72,17 @@ def publish(
 
     Raises `BadResults` where a file does not fit its table, and `BadStoreUrl`; then nothing is published.
     """
-    return asyncio.run(publish_rows(store_url, read_results(results_dir), publication, on_step))
+    return publish_results(store_url, read_results(results_dir), publication, on_step)
+
+
+def publish_results(
+    store_url: str,
+    rows: Rows,
+    publication: Publication,
+    on_step: Callable[[str], None] = _ignore,
+) -> PublishedVersion:
+    """`publish_rows` for callers outside of an event loop."""
+    return asyncio.run(publish_rows(store_url, rows, publication, on_step))
 
 
 def read_results(results_dir: Path) -> dict[str, list[Row]]:

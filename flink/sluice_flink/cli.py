@@ -1,0 +1,131 @@
+"""The `sluice-flink` command."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sluice_flink import contract as contract_page
+from sluice_flink import generate as generator
+from sluice_flink import job
+from sluice_flink.fremtpl2 import import_fremtpl2
+from sluice_flink.inputs import BadInput
+from sluice_flink.progress import live_display, summary_table
+from sluice_flink.publish import BadResults
+from sluice_flink.risk_store import BadStoreUrl
+
+app = typer.Typer(help="FlinkSQL jobs of the risk query store: generate, import, run, publish.", no_args_is_help=True)
+_errors = Console(stderr=True)
+
+
+@app.command()
+def run(
+    input_dir: Annotated[Path, typer.Option("--input", help="Folder of the source tables (CSV).")],
+    store: Annotated[str, typer.Option(help="Risk query store: sqlite:///FILE or postgresql://HOST/DATABASE.")],
+    orders: Annotated[Path | None, typer.Option(help="Folder of Sluice's exported orders (dt=…/*.jsonl).")] = None,
+    watermark: Annotated[
+        str | None,
+        typer.Option(help="Everything before it counts, e.g. 2026-11-01T00:00:00Z. Else the input's, else now."),
+    ] = None,
+    work: Annotated[Path, typer.Option(help="Scratch folder; its content is deleted.")] = Path("build/flink"),
+    reject_limit: Annotated[float, typer.Option(min=0, max=1, help="Share of a table's rows that may be bad.")] = 0.01,
+    keep: Annotated[int, typer.Option(min=1, help="Data versions that stay readable.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Run all jobs on the embedded mini cluster and publish one data version. Exit 1: nothing was published."""
+    parameters = job.RunParameters(
+        input_dir, orders, store, work, _instant(watermark), reject_limit=reject_limit, keep_versions=keep
+    )
+    try:
+        with live_display(_errors) as display:
+            report = job.run(parameters, _now, display)
+    except BadInput as error:
+        _fail("nothing published, the input can not be read", *error.problems)
+    except (job.JobFailed, BadStoreUrl, BadResults) as error:
+        _fail(str(error))
+    if as_json:
+        findings = [{"source": s, "finding": f, "rows": n} for (s, f), n in sorted(report.findings.items()) if n]
+        document = {
+            "data_version": report.data_version,
+            "watermark": report.watermark.isoformat(),
+            "row_counts": dict(report.row_counts),
+            "findings": findings,
+            "seconds": {name: round(value, 3) for name, value in report.seconds.items()},
+            "fingerprint": report.fingerprint,
+            "flink_version": report.flink_version,
+        }
+        typer.echo(json.dumps(document, indent=2))
+        return
+    _errors.print(summary_table("Flink job", report.row_counts, report.findings, report.seconds))
+    typer.echo(f"published data version {report.data_version} (watermark {report.watermark.isoformat()})")
+
+
+@app.command()
+def generate(
+    output: Annotated[Path, typer.Option(help="Folder to write the source tables to.")],
+    policies: Annotated[int, typer.Option(min=1, help="Number of policies.")] = 200_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same portfolio.")] = 1,
+    as_of: Annotated[str, typer.Option(help="Day the portfolio is known on; also the watermark.")] = "2026-11-01",
+) -> None:
+    """Write a synthetic portfolio with abnormal stores and repair shops, named in planted.json."""
+    try:
+        day = dt.date.fromisoformat(as_of)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--as-of") from error
+    begun = time.perf_counter()
+    rows = generator.write_portfolio(generator.generate_portfolio(policies, seed, day), output)
+    counted = ", ".join(f"{name} {count:,}" for name, count in rows.items())
+    typer.echo(f"{counted}; {output} in {time.perf_counter() - begun:.1f} s")
+
+
+@app.command("import-fremtpl2")
+def import_data(
+    data: Annotated[Path, typer.Option(help="Folder of freMTPL2freq.parquet and freMTPL2sev.parquet.")],
+    output: Annotated[Path, typer.Option(help="Folder to write the source tables to.")],
+) -> None:
+    """Map the public data set freMTPL2 to the source tables."""
+    try:
+        rows = import_fremtpl2(data, output)
+    except BadInput as error:
+        _fail("freMTPL2 can not be read", *error.problems)
+    typer.echo(", ".join(f"{name} {count:,}" for name, count in rows.items()))
+
+
+@app.command()
+def contract(
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the page is fresh; exit 1 if not.")] = False,
+) -> None:
+    """Write flink/CONTRACT.md, the page of source and result tables, from the DDL."""
+    page = contract_page.render()
+    path = contract_page.page_path()
+    if check:
+        if not path.is_file() or path.read_text(encoding="utf-8") != page:
+            _fail(f"{path} is stale; run sluice-flink contract")
+        return
+    path.write_text(page, encoding="utf-8")
+    typer.echo(f"wrote {path}")
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def _instant(text: str | None) -> dt.datetime | None:
+    if text is None:
+        return None
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--watermark") from error
+
+
+def _fail(*lines: str) -> None:
+    for line in lines:
+        _errors.print(line, style="red", highlight=False, markup=False, soft_wrap=True)
+    raise typer.Exit(1)

@@ -1,0 +1,63 @@
+"""The page of the contract between data owners, the Flink jobs, the loader and the server, made from the DDL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sluice_flink.sql_files import TableSchema, result_tables, source_tables, sql_root
+
+_HEAD = """\
+# Source and result tables
+
+Made by `sluice-flink contract` from `flink/sql`; do not edit.
+
+## Rules for all tables
+
+- Money is whole minor units (BIGINT) of one currency; no sum of money is ever a floating point sum. Where an amount
+  is split, each part is the difference of two floored cumulative amounts, so that the parts sum to the whole exactly.
+- Times are UTC. A day belongs to a month by the calendar in UTC.
+- The watermark is the instant before which everything is known. Days of cover count up to its day, not including it;
+  claims count if they occurred before its day and were reported before the instant.
+- CSV files have a header line with exactly the columns below in this order; an empty field is NULL. A table is a folder
+  of files (`policies/*.csv`) or one file (`policies.csv`). Orders are JSON lines in `dt=YYYY-MM-DD/*.jsonl`.
+- A file that is missing, a wrong header or a value of the wrong type fails the run with the place. Rows that break a
+  rule (missing value, bad time, bad amount, unknown policy …) are rejected and counted in `source_check`; beyond the
+  run's reject limit, or with duplicate keys or mixed currencies, nothing is published.
+
+## In the store
+
+The loader creates the result tables in the risk query store: SQLite in a file of its own, PostgreSQL in the schema
+`risk`. There each has one more column, `data_version BIGINT NOT NULL`, first in its primary key. Beside them:
+
+- `data_versions(data_version, watermark, published_at, row_counts, fingerprint, flink_version, duration_seconds, state)`:
+  one row a version whose rows can be read; state PUBLISHED (the newest published one), SUPERSEDED or FAILED.
+- `active_data_version(only_row = 1, data_version)`: one row, the pointer. Read it and the rows of that version in one
+  transaction. Rows, pointer and pruning of a publication are one transaction of the loader's.
+"""
+
+
+def page_path() -> Path:
+    """Where the page is kept: beside the folder of the SQL files."""
+    return sql_root().parent / "CONTRACT.md"
+
+
+def render() -> str:
+    """The page's text."""
+    parts = [_HEAD, "## Source tables\n", *map(_table, source_tables().values())]
+    parts += ["## Result tables\n", *map(_table, result_tables().values())]
+    return "\n".join(parts)
+
+
+def _table(table: TableSchema) -> str:
+    return "\n".join([f"### {table.name}\n", f"{table.comment}\n", *_rows(table), ""])
+
+
+def _rows(table: TableSchema) -> Iterable[str]:
+    yield "| column | type | empty | meaning |"
+    yield "|---|---|---|---|"
+    for column in table.columns:
+        name = f"**{column.name}**" if column.name in table.key else column.name
+        meaning = column.comment.removeprefix("Optional: ").replace("|", "\\|")
+        empty = "no" if column.required else "may be"
+        yield f"| {name} | {column.type} | {empty} | {meaning[0].upper()}{meaning[1:]} |"
