@@ -1,0 +1,7 @@
+"""Reads the risk query store, which the Flink loader fills: a database of its own, never written from here."""
+
+from __future__ import annotations
+
+from sluice_server.store.risk.reader import RiskStoreReader
+
+__all__ = ["RiskStoreReader"]

@@ -1,0 +1,198 @@
+"""The reader of the risk query store: pointer and rows in one transaction, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sluice_server.domain.errors import DataVersionNotFound
+from sluice_server.domain.risk.data_version import DataStamp, DataVersion, DataVersionState
+from sluice_server.domain.risk.ports import AmountCells, Number, Sum, TableAnswer, TableQuery, TableRow
+from sluice_server.domain.risk.semantic_model import ResultTable, SemanticModel
+from sluice_server.store.faults import database_errors
+from sluice_server.store.risk.compile import compile_query
+from sluice_server.store.risk.engine import create_reader_engine
+from sluice_server.store.risk.tables import RiskTables
+
+_UNDEFINED = ("42P01", "3F000")
+"""SQLSTATE of an undefined table and of an undefined schema."""
+
+
+class RiskStoreReader:
+    """Implements `domain.risk.ports.RiskReader`. Nothing is opened before the first read, and nothing is ever created:
+    a store that is not there yet is one without a data version."""
+
+    def __init__(self, url: str, model: SemanticModel, *, poll_seconds: float = 0.5) -> None:
+        """``poll_seconds``: how often `changed` looks at the pointer. Raises ValueError for a URL of another kind."""
+        self._engine, self._file = create_reader_engine(url)
+        self._dialect = self._engine.dialect.name
+        self._model = model
+        self._tables = RiskTables(model, self._dialect)
+        self._poll_seconds = poll_seconds
+        self._opened_file: tuple[int, int] | None = None
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._engine.dispose()
+
+    async def stamp(self, data_version: int | None) -> DataStamp:
+        async with self._transaction() as connection:
+            return await self._stamp(connection, data_version)
+
+    async def data_versions(
+        self, states: Sequence[DataVersionState], before: int | None, limit: int
+    ) -> Sequence[DataVersion]:
+        versions, pointer = self._tables.data_versions, self._tables.pointer
+        query = sa.select(versions, pointer.c.data_version.label("active")).outerjoin(
+            pointer, pointer.c.data_version == versions.c.data_version
+        )
+        if states:
+            query = query.where(versions.c.state.in_([state.value for state in states]))
+        if before is not None:
+            query = query.where(versions.c.data_version < before)
+        try:
+            async with self._transaction() as connection:
+                rows = await connection.execute(query.order_by(versions.c.data_version.desc()).limit(limit))
+                return [_data_version(row) for row in rows]
+        except DataVersionNotFound:
+            return []
+
+    async def select(self, query: TableQuery, data_version: int | None) -> TableAnswer:
+        async with self._transaction() as connection:
+            stamp = await self._stamp(connection, data_version)
+            statements = compile_query(query, self._model, self._tables, self._dialect, stamp.data_version)
+            groups = len(query.group_by)
+            rows = tuple(
+                TableRow(tuple(row[:groups]), _numbers(query.sums, row[groups:]))
+                for row in await connection.execute(statements.page)
+            )
+            total_rows = len(rows)
+            # A page that is not full, from the start, has counted them all.
+            if query.count and (query.offset or len(rows) == query.limit):
+                total_rows = int(await connection.scalar(statements.count) or 0)
+            totals = None
+            if query.totals:
+                totals = _numbers(query.sums, (await connection.execute(statements.totals)).one())
+            return TableAnswer(stamp, rows, total_rows, totals)
+
+    async def amount_cells(
+        self, table: ResultTable, count: str, amount: str, expected: str | None, data_version: int
+    ) -> AmountCells:
+        found = self._tables.results[table.name]
+        n = sa.cast(found.c[table.measures[count]], sa.Double)
+        s = sa.cast(found.c[table.measures[amount]], sa.Double)
+        cells = [found.c.data_version == data_version, n > 0]
+        async with self._transaction() as connection:
+            await self._stamp(connection, data_version)
+            if expected is not None:
+                e = sa.cast(found.c[table.measures[expected]], sa.Double)
+                cells.append(e > 0)
+                relative = s / e
+            else:
+                sums = sa.select(sa.func.sum(n), sa.func.sum(s)).where(*cells)
+                claims, total = (await connection.execute(sums)).one()
+                if not claims or not total:
+                    return AmountCells(0, 0, 0.0, 0.0)
+                relative = s / (n * (total / claims))
+            figures = sa.select(
+                sa.func.count(), sa.func.sum(n), sa.func.sum(n * relative), sa.func.sum(n * relative * relative)
+            ).where(*cells)
+            number, claims, first, second = (await connection.execute(figures)).one()
+            return AmountCells(int(number), int(claims or 0), float(first or 0), float(second or 0))
+
+    async def changed(self, known: int | None) -> DataStamp:
+        while True:
+            stamp = await self.stamp(None)
+            if stamp.data_version != known:
+                return stamp
+            # Another process flips the pointer, and SQLite has no way to tell its readers.
+            await asyncio.sleep(self._poll_seconds)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A read transaction. Raises DataVersionNotFound where the store or its tables do not exist yet."""
+        await self._check_file()
+        with database_errors():
+            try:
+                async with self._engine.connect() as connection, connection.begin():
+                    yield connection
+            except exc.DBAPIError as error:
+                if _is_undefined(error):
+                    raise _nothing_published() from error
+                raise
+
+    async def _check_file(self) -> None:
+        """Drops the open connections when another file was put in the place of theirs: they would never see it."""
+        if self._file is None:
+            return
+        try:
+            status = self._file.stat()
+        except FileNotFoundError as error:
+            raise _nothing_published() from error
+        identity = (status.st_dev, status.st_ino)
+        if self._opened_file not in (None, identity):
+            await self._engine.dispose()
+        self._opened_file = identity
+
+    async def _stamp(self, connection: AsyncConnection, data_version: int | None) -> DataStamp:
+        versions, pointer = self._tables.data_versions, self._tables.pointer
+        query = sa.select(versions.c.data_version, versions.c.watermark, versions.c.published_at).where(
+            versions.c.state != DataVersionState.FAILED.value
+        )
+        if data_version is None:
+            query = query.join(pointer, pointer.c.data_version == versions.c.data_version)
+        else:
+            query = query.where(versions.c.data_version == data_version)
+        row = (await connection.execute(query)).one_or_none()
+        if row is not None:
+            return DataStamp(int(row.data_version), _utc(row.watermark), _utc(row.published_at))
+        if data_version is None:
+            raise _nothing_published()
+        raise DataVersionNotFound(
+            f"no data version {data_version} is kept; ListDataVersions shows those that are",
+            data_version=str(data_version),
+        )
+
+
+def _nothing_published() -> DataVersionNotFound:
+    return DataVersionNotFound("no data version has been published yet; run the Flink job, then ask again")
+
+
+def _is_undefined(error: exc.DBAPIError) -> bool:
+    if isinstance(error.orig, sqlite3.OperationalError):
+        return "no such table" in str(error.orig)  # SQLite has one code for this and for syntax errors.
+    return getattr(error.orig, "sqlstate", None) in _UNDEFINED
+
+
+def _numbers(sums: Sequence[Sum], values: Sequence[Any]) -> tuple[Number, ...]:
+    """PostgreSQL sums 64-bit integers to decimals; both are exact."""
+    return tuple(int(value) if item.exact else float(value) for item, value in zip(sums, values, strict=True))
+
+
+def _utc(moment: datetime) -> datetime:
+    """SQLite keeps no zone: what is stored is UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _data_version(row: sa.Row[Any]) -> DataVersion:
+    counts = json.loads(row.row_counts) if isinstance(row.row_counts, str) else row.row_counts or {}
+    return DataVersion(
+        data_version=int(row.data_version),
+        watermark=_utc(row.watermark) if row.watermark is not None else None,
+        published_at=_utc(row.published_at) if row.published_at is not None else None,
+        state=DataVersionState(row.state),
+        active=row.active is not None,
+        row_counts={str(name): int(count) for name, count in counts.items()},
+        fingerprint=row.fingerprint or "",
+        flink_version=row.flink_version or "",
+        duration_seconds=float(row.duration_seconds or 0.0),
+    )
