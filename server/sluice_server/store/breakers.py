@@ -1,0 +1,72 @@
+"""Breakers in a unit of work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping, select, update
+
+from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Scope
+from sluice_server.store.content import POLICY
+from sluice_server.store.session import Session
+from sluice_server.store.tables import breakers
+
+_SAME = ("state_since", "evidence_since", "incident_id", "ramp_step", "trips_in_a_row")
+
+
+class SqlBreakers:
+    """Implements ``domain.breaker.ports.BreakerRepository``."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def add(self, breaker: Breaker) -> bool:
+        values = {
+            "insurer_id": breaker.scope.insurer_id,
+            "product_line": breaker.scope.product_line,
+            "version": breaker.version,
+            **_changeable(breaker),
+        }
+        return await self._session.insert_new(breakers, values, key=["insurer_id", "product_line"])
+
+    async def get(self, scope: Scope) -> Breaker | None:
+        statement = select(breakers).where(*_of(scope))
+        row = (await self._session.execute(statement)).mappings().first()
+        return None if row is None else _breaker(row)
+
+    async def list(self) -> Sequence[Breaker]:
+        statement = select(breakers).order_by(breakers.c.insurer_id, breakers.c.product_line)
+        return [_breaker(row) for row in (await self._session.execute(statement)).mappings()]
+
+    async def save(self, breaker: Breaker) -> bool:
+        met = await self._session.changed(
+            update(breakers)
+            .where(*_of(breaker.scope), breakers.c.version == breaker.version)
+            .values(**_changeable(breaker), version=breakers.c.version + 1)
+        )
+        return met == 1
+
+
+def _of(scope: Scope) -> tuple[Any, ...]:
+    return breakers.c.insurer_id == scope.insurer_id, breakers.c.product_line == scope.product_line
+
+
+def _changeable(breaker: Breaker) -> dict[str, Any]:
+    return {
+        "state": breaker.state.value,
+        "mode": breaker.mode.value,
+        "policy": POLICY.encode(breaker.policy),
+        **{name: getattr(breaker, name) for name in _SAME},
+    }
+
+
+def _breaker(row: RowMapping) -> Breaker:
+    return Breaker(
+        scope=Scope(row["insurer_id"], row["product_line"]),
+        state=BreakerState(row["state"]),
+        mode=BreakerMode(row["mode"]),
+        policy=POLICY.decode(row["policy"]),
+        version=row["version"],
+        **{name: row[name] for name in _SAME},
+    )

@@ -1,0 +1,48 @@
+"""Dataclasses as JSON: what has no column of its own, by field name.
+
+A field that is added to a dataclass later takes its default when an older row is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from sluice_server.domain.breaker.model import BreakerPolicy, Incident
+from sluice_server.domain.breaker.ports import Alarm, Capacity
+from sluice_server.domain.routing.model import Application, Decision
+
+T = TypeVar("T")
+
+
+class Content(Generic[T]):
+    """How a dataclass is split between columns and one JSON value, and put together again."""
+
+    def __init__(self, kind: type[T], *, columns: Collection[str] = ()) -> None:
+        self._adapter = TypeAdapter(kind)
+        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
+        if unknown := set(columns) - set(names):
+            raise TypeError(f"{kind.__name__} has no fields {sorted(unknown)}")
+        self._names = tuple(name for name in names if name not in columns)
+
+    def encode(self, value: T) -> dict[str, Any]:
+        """The fields without a column; nested dataclasses stay what they are (``types.json_text`` writes them)."""
+        return {name: getattr(value, name) for name in self._names}
+
+    def decode(self, content: Mapping[str, Any], **columns: Any) -> T:
+        """The dataclass again, with its declared types all the way down."""
+        return self._adapter.validate_python({**content, **columns})
+
+
+APPLICATION = Content(Application, columns=("application_id", "product_code", "product_line"))
+DECISION = Content(
+    Decision,
+    columns=("decision_id", "application_id", "number", "disposition", "insurer_id", "plan_version", "decided_at"),
+)
+POLICY = Content(BreakerPolicy)
+CAPACITY = Content(Capacity)
+INCIDENT = Content(Incident, columns=("incident_id", "scope", "opened_at", "closed_at", "events", "version"))
+ALARM = Content(Alarm, columns=("key", "resolved_at"))

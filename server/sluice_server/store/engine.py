@@ -1,0 +1,98 @@
+"""Engines: the same transactions on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from sluice_server.store.types import json_text
+
+CONNECT_SECONDS = 5.0
+"""A connection that is not there by then is Unavailable."""
+BUSY_SECONDS = 5.0
+"""How long a transaction waits for another process's lock (SQLite) or for a row's (PostgreSQL)."""
+STATEMENT_SECONDS = 30.0
+"""A statement on PostgreSQL is given up then."""
+WAL_PAGES = 10_000
+"""Pages (4 KiB) of the write-ahead log after which SQLite copies them into the database: the default of 1,000 costs a
+fifth of the throughput of large commits."""
+CACHE_KIBIBYTES = 65_536
+
+WRITE_OPTION = "sluice_write"
+"""Execution option of a connection whose transaction will write."""
+
+
+def create_engine(url: str) -> AsyncEngine:
+    """An engine for ``sqlite+aiosqlite:///FILE`` or ``postgresql+asyncpg://…``; ValueError for anything else."""
+    parsed = make_url(url)
+    if parsed.drivername == "sqlite+aiosqlite":
+        return _sqlite(parsed)
+    if parsed.drivername == "postgresql+asyncpg":
+        return _postgres(parsed)
+    raise ValueError(
+        f"store URL {parsed.render_as_string(hide_password=True)!r}: "
+        "must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://"
+    )
+
+
+def sqlite_pragmas() -> tuple[str, ...]:
+    """What every connection to SQLite sets. FULL: a commit is on the disk when it returns. WAL: readers and the one
+    writer do not wait for each other."""
+    return (
+        f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+        f"PRAGMA wal_autocheckpoint = {WAL_PAGES}",
+        f"PRAGMA cache_size = -{CACHE_KIBIBYTES}",
+    )
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    if not url.database or url.database == ":memory:":
+        raise ValueError("store URL names no file: SQLite in memory loses what was acknowledged")
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_timeout=CONNECT_SECONDS)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        # The driver shall not begin transactions by itself: its BEGIN takes the lock only at the first write, where
+        # SQLite refuses at once instead of waiting when somebody else has written since.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in sqlite_pragmas():
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(WRITE_OPTION, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres(url: URL) -> AsyncEngine:
+    milliseconds = {
+        "lock_timeout": BUSY_SECONDS,
+        "statement_timeout": STATEMENT_SECONDS,
+        # A unit of work whose process hangs must not keep its rows locked.
+        "idle_in_transaction_session_timeout": STATEMENT_SECONDS,
+    }
+    settings = {name: str(int(seconds * 1000)) for name, seconds in milliseconds.items()}
+    return create_async_engine(
+        url,
+        pool_size=10,
+        max_overflow=10,
+        pool_timeout=CONNECT_SECONDS,
+        # A connection from before the database's restart is found out before it is used.
+        pool_pre_ping=True,
+        json_serializer=json_text,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            # Also covers a database that no longer answers at all, which its own time-outs do not.
+            "command_timeout": STATEMENT_SECONDS + CONNECT_SECONDS,
+            "server_settings": {"application_name": "sluice", **settings},
+        },
+    )

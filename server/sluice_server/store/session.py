@@ -1,0 +1,58 @@
+"""The connection of one unit of work, as its repositories see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import CursorResult, Executable, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.schema import Table
+
+from sluice_server.store.counts import COUNT_COLUMNS, UPSERT, CountChanges
+from sluice_server.store.faults import database_errors
+
+_VALUES = ", ".join(f":{column}" for column in COUNT_COLUMNS)
+_ADD_COUNTS = text(f"INSERT INTO order_counts ({', '.join(COUNT_COLUMNS)}) VALUES ({_VALUES}) {UPSERT}")  # noqa: S608 - constants
+
+
+class Session:
+    """Executes statements with the database's errors in the domain's words, and collects what is to be counted."""
+
+    def __init__(self, connection: AsyncConnection, *, shard: int) -> None:
+        self._connection = connection
+        self._shard = shard
+        self.counts = CountChanges()
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._connection.dialect.name
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Raises Unavailable, or ConcurrentChange when the database chose this transaction as the victim."""
+        with database_errors():
+            return await self._connection.execute(statement, parameters)
+
+    async def changed(self, statement: Executable) -> int:
+        """How many rows an UPDATE or DELETE met."""
+        return (await self.execute(statement)).rowcount
+
+    async def insert_new(self, table: Table, values: Mapping[str, Any], *, key: Sequence[str]) -> bool:
+        """Inserts a row; False when one with this key is there."""
+        statement = self.insert(table).values(**values).on_conflict_do_nothing(index_elements=list(key))
+        return await self.changed(statement) == 1
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that can say ON CONFLICT."""
+        return sqlite.insert(table) if self.dialect == "sqlite" else postgresql.insert(table)
+
+    async def flush_counts(self) -> None:
+        """Writes what was counted so far."""
+        rows = self.counts.rows(self._shard)
+        if rows:
+            await self.execute(_ADD_COUNTS, [dict(zip(COUNT_COLUMNS, row, strict=True)) for row in rows])
+            self.counts.clear()
