@@ -1,12 +1,13 @@
 """The breaker's transitions: a table, and one pure function over it.
 
-Every change of a breaker's state anywhere in Sluice goes through ``next_state`` (or ``advance``, which applies its answer
-to a stored breaker). What is not in the table does not happen: there is no other way from OPEN back to CLOSED than
-CONFIRM by a named person, the retries of every abnormal order (or an explicit override of them), and the ramp.
+Every change of a breaker's state anywhere in Sluice goes through ``next_state`` (or ``advance``, which applies its
+answer to a stored breaker). What is not in the table does not happen: there is no other way from OPEN back to CLOSED
+than CONFIRM by a named person, the retries of every abnormal order (or an explicit override of them), and the ramp.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,7 +27,7 @@ class BreakerEvent(StrEnum):
     TRIP = "TRIP"
     """The evidence trips."""
     CUT_MANUALLY = "CUT_MANUALLY"
-    """A person cuts, or takes a recovery back."""
+    """A person cuts."""
     CONFIRM = "CONFIRM"
     """A named person has confirmed with the insurer that it works again."""
     START_RETRY = "START_RETRY"
@@ -62,8 +63,8 @@ class Facts:
 
     confirmed: bool = False
     """The open incident names who confirmed the recovery."""
-    hold_passed: bool = False
-    """The cut has lasted the policy's hold time."""
+    hold_left_seconds: float = math.inf
+    """How much longer the cut must last before its recovery may be confirmed."""
     retries_completed: bool = False
     """Since the confirmation a run of retries has gone through to its end."""
     abnormal_orders: int = 0
@@ -93,7 +94,11 @@ TRANSITIONS: Mapping[BreakerEvent, Mapping[BreakerState, Transition]] = {
         _CONFIRMED: Transition(_CONFIRMED),
         _RETRYING: Transition(_RETRYING),
     },
-    _E.CUT_MANUALLY: {state: Transition(_OPEN) for state in BreakerState},
+    _E.CUT_MANUALLY: {
+        _CLOSED: Transition(_OPEN),
+        _RAMPING: Transition(_OPEN),
+        _OPEN: Transition(_OPEN),
+    },
     _E.CONFIRM: {
         _OPEN: Transition(_CONFIRMED, (Guard.HOLD_TIME_PASSED,)),
         _CONFIRMED: Transition(_CONFIRMED),
@@ -128,6 +133,7 @@ TRANSITIONS: Mapping[BreakerEvent, Mapping[BreakerState, Transition]] = {
 }
 
 _WHAT_TO_DO: Mapping[BreakerEvent, str] = {
+    _E.CUT_MANUALLY: "no traffic but the retries goes to the insurer now",
     _E.CONFIRM: "ConfirmRecovery follows a cut",
     _E.START_RETRY: "RetryAbnormalOrders follows ConfirmRecovery",
     _E.RESTORE: "RestoreTraffic follows ConfirmRecovery and a completed RetryAbnormalOrders",
@@ -162,7 +168,9 @@ def _refusal(guard: Guard, facts: Facts) -> str | None:
         case Guard.CONFIRMED_BY_A_PERSON:
             return None if facts.confirmed else "nobody has confirmed the recovery; ConfirmRecovery first"
         case Guard.HOLD_TIME_PASSED:
-            return None if facts.hold_passed else "the cut has not lasted the policy's hold time"
+            if facts.hold_left_seconds <= 0:
+                return None
+            return f"the policy holds the cut for another {facts.hold_left_seconds:.0f} seconds"
         case Guard.RETRIES_COMPLETED:
             return None if facts.retries_completed else "the retries are not completed; RetryAbnormalOrders first"
         case Guard.NO_ABNORMAL_ORDERS:
@@ -178,11 +186,11 @@ def _refusal(guard: Guard, facts: Facts) -> str | None:
 def _illegal(
     state: BreakerState, event: BreakerEvent, message: str, hint: str, guard: Guard | None = None
 ) -> FailedPrecondition:
-    allowed = ", ".join(sorted(TRANSITIONS[event]))
-    metadata = {"state": str(state), "allowed_states": allowed.replace(" ", ""), "event": str(event)}
+    allowed = [str(each) for each in BreakerState if each in TRANSITIONS[event]]
+    metadata = {"state": str(state), "allowed_states": ",".join(allowed), "event": str(event)}
     if guard is not None:
         metadata["guard"] = str(guard)
-    text = f"{message} (possible while {allowed})" + (f": {hint}" if hint else "")
+    text = f"{message} (possible while {' or '.join(allowed)})" + (f": {hint}" if hint else "")
     return IllegalTransition(text, subject="breaker", **metadata)
 
 

@@ -76,7 +76,8 @@ class BreakerPolicy:
     mean_orders_between_false_cuts: float = 1e9
     """False-alarm budget of the sequential test; its limit is derived from it."""
     hold_seconds: float = 0.0
-    """A cut lasts at least this long before its recovery may be confirmed."""
+    """A cut lasts at least this long before its recovery may be confirmed; doubled with each further trip in a row (at
+    most 16 times)."""
     ramp_steps_basis_points: tuple[int, ...] = (1000, 2500, 5000)
     """Part of the normal share at each step of the way back; the step after the last is CLOSED."""
     ramp_dwell_seconds: float = 60.0
@@ -84,7 +85,7 @@ class BreakerPolicy:
     ramp_minimum_outcomes: int = 5
     """How many contrasting outcomes (SUCCESS, failures) a step needs before the next."""
     ramp_failure_rate: float = 0.2
-    """Tighter than failure_rate: trips while ramping, from ramp_minimum_outcomes on."""
+    """Tighter than failure_rate: trips while ramping, from ramp_minimum_outcomes and two failures on."""
     retry_first_cohort: int = 2
     """How many abnormal orders are retried at first; doubled after each cohort without technical failure."""
     retry_per_second: float = 20.0
@@ -146,6 +147,7 @@ class Breaker:
     version: int
     """Compared and set by every write; also the etag. It grows with every change."""
     state_since: datetime
+    """When it came into this state; while RAMPING, to this step."""
     evidence_since: datetime
     """Outcomes and orders before it are no evidence any more (set when traffic returns)."""
     incident_id: str = ""
@@ -196,10 +198,10 @@ class Incident:
     evidence: Evidence
     """What tripped it."""
     shares_before: Mapping[str, int]
-    """Part of the insurers' orders in the minutes before the cut, basis points."""
+    """Orders decided for each insurer in the minutes before the cut."""
     events: tuple[IncidentEvent, ...] = ()
     shares_after: Mapping[str, int] = field(default_factory=dict)
-    """The same after the cut, until the incident closed or was read."""
+    """The same from the cut until traffic returned; while it has not, until the incident was read."""
     affected_orders: int = 0
     """Abnormal orders attached to it."""
     retried_orders: int = 0

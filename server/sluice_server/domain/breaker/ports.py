@@ -85,9 +85,7 @@ class IncidentRepository(Protocol):
         """Adds a line to the timeline."""
         ...
 
-    async def list(
-        self, *, insurer_id: str, open_only: bool, before: str | None, limit: int
-    ) -> Sequence[Incident]:
+    async def list(self, *, insurer_id: str, open_only: bool, before: str | None, limit: int) -> Sequence[Incident]:
         """Newest first, ids below ``before``, without events."""
         ...
 
@@ -108,7 +106,8 @@ class OutcomeRecord:
 
 @dataclass(frozen=True, slots=True)
 class BacklogCount:
-    """Orders of one insurer and product line in the backlog window."""
+    """Orders of one insurer and product line in the backlog window. Only orders that Sluice submits
+    (``submit_requested``): whether a team has sent what it was only routed, Sluice learns from its reports."""
 
     scope: Scope
     orders: int
@@ -131,7 +130,7 @@ class EvidenceSource(Protocol):
         ...
 
     async def shares(self, *, decided_from: datetime, decided_until: datetime) -> Mapping[str, int]:
-        """Decided orders by insurer."""
+        """Decided orders by insurer, routed ones only (no entry for "")."""
         ...
 
 

@@ -1,20 +1,21 @@
 """The sequential test: is this stream of outcomes normal, or an outage?
 
 Page's cumulative sum of log likelihood ratios for Bernoulli observations (E. S. Page, "Continuous inspection schemes",
-Biometrika 41, 1954; for the Bernoulli case M. R. Reynolds and Z. G. Stoumbos, "A CUSUM chart for monitoring a proportion
-when inspecting continuously", Journal of Quality Technology 31, 1999). With p0 the normal and p1 the outage failure rate,
+Biometrika 41, 1954; for the Bernoulli case M. R. Reynolds and Z. G. Stoumbos, "A CUSUM chart for monitoring a
+proportion when inspecting continuously", Journal of Quality Technology 31, 1999). With p0 the normal and p1 the outage
+failure rate,
 
     S(0) = 0,  S(n) = max(0, S(n-1) + w(x(n))),  w(failure) = ln(p1/p0),  w(success) = ln((1-p1)/(1-p0)),
 
-and the alarm at S(n) >= h. The weights are rounded to whole units of a fine grid, so that S walks on the integers and is
-a Markov chain with few states; its run lengths are then exact for the test that really runs (D. Brook and D. A. Evans,
-"An approach to the probability distribution of CUSUM run length", Biometrika 59, 1972). The mean run length L(s) from
-state s at failure rate p solves
+and the alarm at S(n) >= h. The weights are rounded to whole units of a fine grid, so that S walks on the integers and
+is a Markov chain with few states; its run lengths are then exact for the test that really runs (D. Brook and
+D. A. Evans, "An approach to the probability distribution of CUSUM run length", Biometrika 59, 1972). The mean run
+length L(s) from state s at failure rate p solves
 
     L(s) = 1 + p L(s + a) + (1 - p) L(max(0, s - b)),   L(s) = 0 for s >= h,
 
-a and -b being the rounded weights. The limit h is the smallest whose L(0) at p0 reaches the false-alarm budget: the mean
-number of orders between two false cuts.
+a and -b being the rounded weights. The limit h is the smallest whose L(0) at p0 reaches the false-alarm budget: the
+mean number of orders between two false cuts.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class SequentialStatistic:
         """Adds one outcome. True when it begins a run (the sum leaves zero)."""
         begins = failed and self.value == 0
         step = self.design.failure_weight if failed else -self.design.success_weight
-        # Bounded above as well: an insurer that comes back is seen to do so after some successes, however long it failed.
+        # Bounded above as well: that an insurer works again shows after some successes, however long it failed.
         ceiling = self.design.limit + self.design.failure_weight
         self.value = min(ceiling, max(0, self.value + step))
         self.orders = self.orders + 1 if self.value > 0 else 0
@@ -91,7 +92,7 @@ class SequentialStatistic:
 def design_test(
     normal_failure_rate: float, outage_failure_rate: float, mean_orders_between_false_cuts: float
 ) -> SequentialDesign:
-    """The test for p0, p1 and the false-alarm budget in orders. Raises ValueError where p0 < p1 does not hold in (0, 1).
+    """The test for p0, p1 and the false-alarm budget in orders. Raises ValueError unless 0 < p0 < p1 < 1.
 
     The first call for a triple costs some milliseconds, later ones nothing.
     """

@@ -1,0 +1,245 @@
+"""The evidence of one scope and of all: what has been seen, counted so that memory is bounded.
+
+A scope holds one bucket for each second of its rate window (at most 3,600), the sequential statistic (two integers) and
+three counts of the backlog: about 0.3 MB at the very most, 6 kB with the default window. Windows slide by one second.
+
+What counts: SUCCESS on one side, TECHNICAL_FAILURE and UNKNOWN on the other, of the normal stream. A business rejection
+is an answer, a caller's fault says nothing about the insurer, and retried orders belong to the recovery.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sluice_server.domain.breaker.model import Breaker, BreakerState, Evidence, EvidenceKind, Scope
+from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord
+from sluice_server.domain.breaker.sequential import SequentialDesign, SequentialStatistic, design_test
+from sluice_server.domain.orders.model import Outcome, SubmissionKind
+
+FAILURES = frozenset({Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN})
+CONTRASTING = FAILURES | {Outcome.SUCCESS}
+LEAST_FAILURES_WHILE_RAMPING = 2
+"""One failure alone is jitter, also among very few outcomes."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """One second."""
+
+    second: int
+    outcomes: int = 0
+    failures: int = 0
+    slow: int = 0
+
+
+class ScopeEvidence:
+    """What is known about one breaker's scope."""
+
+    def __init__(self, breaker: Breaker) -> None:
+        self._breaker = breaker
+        self._buckets: deque[_Bucket] = deque()
+        self._outcomes = self._failures = self._slow = 0
+        self._sequential = SequentialStatistic(_design(breaker))
+        self._run_began: datetime | None = None
+        self._step_outcomes = 0
+        self._backlog = _nothing(breaker.scope)
+        self._silent = 0
+        self._first_silent: datetime | None = None
+        self.last_success_began: datetime | None = None
+        """When the newest successful submission started."""
+
+    @property
+    def breaker(self) -> Breaker:
+        return self._breaker
+
+    @property
+    def step_outcomes(self) -> int:
+        """Contrasting outcomes since the present step of the ramp began."""
+        return self._step_outcomes
+
+    def follow(self, breaker: Breaker) -> None:
+        """Takes over the breaker as it is now: another policy, another step, evidence that no longer counts."""
+        before, self._breaker = self._breaker, breaker
+        if breaker.evidence_since != before.evidence_since:
+            self._forget()
+        elif (design := _design(breaker)) != self._sequential.design:
+            # Another test: the sum of the old weights means nothing to it.
+            self._sequential = SequentialStatistic(design)
+            self._run_began = None
+        if (breaker.state, breaker.state_since) != (before.state, before.state_since):
+            self._step_outcomes = 0
+
+    def observe(self, record: OutcomeRecord) -> None:
+        """Counts one finished submission, if it is evidence."""
+        if record.kind is SubmissionKind.RETRY or record.outcome not in CONTRASTING:
+            return
+        if record.started_at < self._breaker.evidence_since:
+            return
+        failed = record.outcome in FAILURES
+        bucket = self._bucket(int(record.finished_at.timestamp()))
+        slow = record.latency_seconds > self._breaker.policy.slow_seconds
+        bucket.outcomes += 1
+        bucket.failures += failed
+        bucket.slow += slow
+        self._outcomes += 1
+        self._failures += failed
+        self._slow += slow
+        if record.finished_at >= self._breaker.state_since:
+            self._step_outcomes += 1
+        if self._sequential.observe(failed=failed):
+            self._run_began = record.started_at
+        if not failed and (self.last_success_began is None or record.started_at > self.last_success_began):
+            self.last_success_began = record.started_at
+
+    def set_backlog(self, backlog: BacklogCount) -> None:
+        """The backlog as it was just read."""
+        self._backlog = backlog
+
+    def set_silence(self, silent: BacklogCount) -> None:
+        """Orders decided after the last success began and unfinished past the grace: a run without an answer."""
+        self._silent, self._first_silent = silent.unfinished, silent.oldest_decided_at
+
+    @property
+    def may_be_silent(self) -> bool:
+        """Whether the backlog is large enough that the run without an answer must be counted."""
+        return self._backlog.unfinished >= self._sequential.design.failures_in_a_row
+
+    def evidence(self, now: datetime) -> Evidence:
+        """The numbers at ``now`` with those that trip."""
+        self._slide(now)
+        sequential = self._sequential
+        design = sequential.design
+        silent_units = self._silent * design.failure_weight
+        silence_leads = silent_units > sequential.value
+        oldest = self._backlog.oldest_decided_at
+        return Evidence(
+            scope=self._breaker.scope,
+            at=now,
+            orders=self._backlog.orders,
+            backlog=self._backlog.unfinished,
+            oldest_unfinished_seconds=0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()),
+            outcomes=self._outcomes,
+            failures=self._failures,
+            slow=self._slow,
+            sequential_statistic=max(sequential.value, silent_units) * design.unit,
+            sequential_limit=design.limit * design.unit,
+            orders_since_first_failure=self._silent if silence_leads else sequential.orders,
+            first_failure_at=self._first_silent if silence_leads else (self._run_began if sequential.value else None),
+            tripped=tuple(self._tripped()),
+        )
+
+    def _tripped(self) -> Iterable[EvidenceKind]:
+        policy, ramping = self._breaker.policy, self._breaker.state is BreakerState.RAMPING
+        backlog = self._backlog
+        if backlog.unfinished >= policy.backlog_count and backlog.unfinished >= policy.backlog_ratio * backlog.orders:
+            yield EvidenceKind.BACKLOG
+        if self._rate_trips(ramping=ramping):
+            yield EvidenceKind.FAILURE_RATE
+        if self._outcomes >= policy.minimum_volume and self._slow >= policy.slow_rate * self._outcomes:
+            yield EvidenceKind.SLOW_RATE
+        # So many unanswered orders in a row are what so many failures in a row would be.
+        if self._sequential.tripped or self._silent >= self._sequential.design.failures_in_a_row:
+            yield EvidenceKind.SEQUENTIAL
+
+    def _rate_trips(self, *, ramping: bool) -> bool:
+        policy = self._breaker.policy
+        if self._outcomes >= policy.minimum_volume and self._failures >= policy.failure_rate * self._outcomes:
+            return True
+        return (
+            ramping
+            and self._outcomes >= policy.ramp_minimum_outcomes
+            and self._failures >= max(LEAST_FAILURES_WHILE_RAMPING, policy.ramp_failure_rate * self._outcomes)
+        )
+
+    def _bucket(self, second: int) -> _Bucket:
+        """The bucket of that second. Records come nearly in order, so it is at or near the right end."""
+        for bucket in reversed(self._buckets):
+            if bucket.second == second:
+                return bucket
+            if bucket.second < second:
+                break
+        fresh = _Bucket(second)
+        if not self._buckets or self._buckets[-1].second < second:
+            self._buckets.append(fresh)
+        else:
+            place = next(i for i, b in enumerate(self._buckets) if b.second > second)
+            self._buckets.insert(place, fresh)
+        return fresh
+
+    def _slide(self, now: datetime) -> None:
+        oldest = now.timestamp() - self._breaker.policy.rate_window_seconds
+        while self._buckets and self._buckets[0].second + 1 <= oldest:
+            gone = self._buckets.popleft()
+            self._outcomes -= gone.outcomes
+            self._failures -= gone.failures
+            self._slow -= gone.slow
+
+    def _forget(self) -> None:
+        self._buckets.clear()
+        self._outcomes = self._failures = self._slow = self._step_outcomes = self._silent = 0
+        self._sequential = SequentialStatistic(_design(self._breaker))
+        self._run_began = self._first_silent = self.last_success_began = None
+        self._backlog = _nothing(self._breaker.scope)
+
+
+class EvidenceBook:
+    """The evidence of all breakers."""
+
+    def __init__(self) -> None:
+        self._scopes: dict[Scope, ScopeEvidence] = {}
+
+    def follow(self, breakers: Iterable[Breaker]) -> None:
+        """Takes over the breakers as they are now; a new one starts without evidence."""
+        for breaker in breakers:
+            scope = self._scopes.get(breaker.scope)
+            if scope is None:
+                self._scopes[breaker.scope] = ScopeEvidence(breaker)
+            else:
+                scope.follow(breaker)
+
+    def observe(self, record: OutcomeRecord) -> None:
+        """Counts an outcome for its product line's breaker, where there is one, and for its insurer's."""
+        for key in {record.scope, Scope(record.scope.insurer_id)}:
+            scope = self._scopes.get(key)
+            if scope is not None:
+                scope.observe(record)
+
+    def scopes(self) -> Mapping[Scope, ScopeEvidence]:
+        return self._scopes
+
+
+def _design(breaker: Breaker) -> SequentialDesign:
+    policy = breaker.policy
+    return design_test(policy.normal_failure_rate, policy.outage_failure_rate, policy.mean_orders_between_false_cuts)
+
+
+class BacklogCounts:
+    """One reading of the backlog, by scope."""
+
+    def __init__(self, counts: Iterable[BacklogCount]) -> None:
+        self._lines: dict[Scope, BacklogCount] = {}
+        self._insurers: dict[str, BacklogCount] = {}
+        for count in counts:
+            self._lines[count.scope] = count
+            whole = Scope(count.scope.insurer_id)
+            self._insurers[whole.insurer_id] = _sum(self._insurers.get(whole.insurer_id, _nothing(whole)), count)
+
+    def of(self, scope: Scope) -> BacklogCount:
+        """Of one product line, or of all of an insurer's."""
+        if scope.product_line:
+            return self._lines.get(scope, _nothing(scope))
+        return self._insurers.get(scope.insurer_id, _nothing(scope))
+
+
+def _nothing(scope: Scope) -> BacklogCount:
+    return BacklogCount(scope, 0, 0, None)
+
+
+def _sum(left: BacklogCount, right: BacklogCount) -> BacklogCount:
+    oldest = [c.oldest_decided_at for c in (left, right) if c.oldest_decided_at is not None]
+    return BacklogCount(
+        left.scope, left.orders + right.orders, left.unfinished + right.unfinished, min(oldest, default=None)
+    )

@@ -1,0 +1,194 @@
+"""Looks at the evidence all the time; cuts, steps the ramp on, and closes.
+
+Every replica watches everything: what one of them does first, compare-and-set makes the only thing done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sluice_server.domain.breaker.automatic import AutomaticChanges
+from sluice_server.domain.breaker.board import BreakerBoard
+from sluice_server.domain.breaker.evidence import BacklogCounts, EvidenceBook, ScopeEvidence
+from sluice_server.domain.breaker.leaks import LeakCount
+from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState
+from sluice_server.domain.breaker.ports import EvidenceSource, OutcomeRecord
+from sluice_server.domain.context import Clock
+from sluice_server.domain.errors import Unavailable
+from sluice_server.domain.unit_of_work import Store
+
+TICK_SECONDS = 1.0
+"""How often the evidence is looked at without any news."""
+GAP_SECONDS = 0.1
+"""How long news are collected before they are looked at."""
+OVERLAP_SECONDS = 5.0
+"""How far each reading goes back behind the newest outcome known: another replica's commit can become visible after
+outcomes that ended later. Replicas whose clocks differ by more than this miss each other's evidence."""
+SHORT_OVERLAP_SECONDS = 0.5
+"""The same for readings between two full ones (once a second)."""
+PAGE = 5_000
+LONGEST_BACK_OFF_SECONDS = 5.0
+REBUILD_LOOK_BACKS = (timedelta(hours=24), timedelta(hours=2))
+"""How far a restart reads back, the longest first …"""
+REBUILD_ORDERS = 50_000
+"""… whose orders are not more than this. Failing that, the longest window of a policy."""
+ADMITTING = frozenset({BreakerState.CLOSED, BreakerState.RAMPING})
+
+logger = logging.getLogger(__name__)
+
+
+class BreakerWatch:
+    """As a worker: ticks once a second, and soon after ``notify``."""
+
+    name = "breaker-watch"
+
+    def __init__(self, store: Store, board: BreakerBoard, clock: Clock) -> None:
+        self._store = store
+        self._board = board
+        self._clock = clock
+        self._book = EvidenceBook()
+        self._leaks = LeakCount()
+        self._changes = AutomaticChanges(store, clock)
+        self._cursor: datetime | None = None
+        self._seen: dict[str, datetime] = {}
+        self._full_reading_at: datetime | None = None
+        self._wake = asyncio.Event()
+        self._ticking = asyncio.Lock()
+
+    def notify(self) -> None:
+        """There is news: an outcome was stored."""
+        self._wake.set()
+
+    async def tick(self) -> None:
+        """Reads what is new, judges every scope, and does what follows. Raises Unavailable."""
+        async with self._ticking:
+            now = self._clock.now()
+            full = await self._read(now)
+            moved = False
+            evidence = {scope: known.evidence(now) for scope, known in self._book.scopes().items()}
+            self._board.show_evidence(evidence)
+            breakers = [known.breaker for known in self._book.scopes().values()]
+            for scope, seen in evidence.items():
+                known = self._book.scopes()[scope]
+                if seen.tripped and known.breaker.state in ADMITTING:
+                    moved |= await self._changes.trip(known.breaker, seen, breakers)
+                    continue
+                await self._changes.calm(known.breaker)
+                if self._step_is_due(known, now):
+                    moved |= await self._changes.step(known.breaker)
+            for breaker in breakers:
+                if full and breaker.incident_id and breaker.state not in ADMITTING:
+                    leaked = self._leaks.of(breaker.incident_id)
+                    await self._changes.follow_incident(breaker, leaked)
+            if moved:
+                await self._board.refresh()
+
+    async def run(self) -> None:
+        """Ticks until cancelled."""
+        pause = TICK_SECONDS
+        while True:
+            try:
+                await self.tick()
+                pause = TICK_SECONDS
+            except Unavailable as error:
+                pause = min(LONGEST_BACK_OFF_SECONDS, pause * 2)
+                logger.warning("evidence cannot be read: %s", error.message)
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+            await asyncio.sleep(GAP_SECONDS)
+            self._wake.clear()
+
+    def _step_is_due(self, known: ScopeEvidence, now: datetime) -> bool:
+        breaker, policy = known.breaker, known.breaker.policy
+        return (
+            breaker.state is BreakerState.RAMPING
+            and breaker.mode is not BreakerMode.FORCED_OPEN
+            and (now - breaker.state_since).total_seconds() >= policy.ramp_dwell_seconds
+            and known.step_outcomes >= policy.ramp_minimum_outcomes
+        )
+
+    async def _read(self, now: datetime) -> bool:
+        """Breakers, new outcomes and the backlog, from one consistent state of the store. True for a full reading."""
+        full = self._full_reading_at is None or (now - self._full_reading_at).total_seconds() >= TICK_SECONDS
+        async with self._store.read() as uow:
+            breakers = await uow.breakers.list()
+            insurers = await uow.insurers.list()
+            # First the breakers: a return of traffic makes the evidence before it void.
+            self._book.follow(breakers)
+            for breaker in breakers:
+                if breaker.incident_id and not self._leaks.knows(breaker):
+                    incident = await uow.incidents.get(breaker.incident_id)
+                    if incident is not None:
+                        self._leaks.learn(breaker, incident)
+            if self._cursor is None:
+                self._cursor = await _rebuild_from(uow.evidence, breakers, now)
+            overlap = timedelta(seconds=OVERLAP_SECONDS if full else SHORT_OVERLAP_SECONDS)
+            await self._read_outcomes(uow.evidence, self._cursor - overlap, now)
+            if full:
+                await self._read_backlog(uow.evidence, now)
+                self._full_reading_at = now
+        await self._board.install(breakers, insurers, now)
+        return full
+
+    async def _read_outcomes(self, source: EvidenceSource, start: datetime, now: datetime) -> None:
+        limit = PAGE
+        while True:
+            page = await source.outcomes(finished_from=start, limit=limit)
+            self._take(page, now)
+            if len(page) < limit:
+                break
+            if page[-1].finished_at > start:
+                start, limit = page[-1].finished_at, PAGE
+            else:
+                # More than a page at one moment: only a larger page gets past it.
+                limit *= 2
+        assert self._cursor is not None
+        horizon = self._cursor - timedelta(seconds=OVERLAP_SECONDS)
+        self._seen = {key: at for key, at in self._seen.items() if at >= horizon}
+
+    def _take(self, page: Sequence[OutcomeRecord], now: datetime) -> None:
+        for record in page:
+            if record.submission_id in self._seen:
+                continue
+            self._seen[record.submission_id] = record.finished_at
+            self._book.observe(record)
+            self._leaks.observe(record)
+            # A replica whose clock is ahead must not move the cursor past what the others will write.
+            if self._cursor is None or record.finished_at > self._cursor:
+                self._cursor = min(record.finished_at, now)
+
+    async def _read_backlog(self, source: EvidenceSource, now: datetime) -> None:
+        """The backlog by the policies' windows, in one query for all scopes with the same."""
+        answers: dict[tuple[datetime, datetime], BacklogCounts] = {}
+
+        async def counts(start: datetime, until: datetime) -> BacklogCounts:
+            if (start, until) not in answers:
+                found = () if start >= until else await source.backlog(decided_from=start, decided_until=until)
+                answers[start, until] = BacklogCounts(found)
+            return answers[start, until]
+
+        for scope, known in self._book.scopes().items():
+            breaker, policy = known.breaker, known.breaker.policy
+            until = now - timedelta(seconds=policy.backlog_grace_seconds)
+            start = max(now - timedelta(seconds=policy.window_seconds), breaker.evidence_since)
+            known.set_backlog((await counts(start, until)).of(scope))
+            # Another query only for those who may have been silent for longer than the grace.
+            since = max(start, known.last_success_began or start) if known.may_be_silent else until
+            known.set_silence((await counts(since, until)).of(scope))
+
+
+async def _rebuild_from(source: EvidenceSource, breakers: Sequence[Breaker], now: datetime) -> datetime:
+    """How far back to read after a start: as far as the store gives without reading for long, so that the sequential
+    test goes on where it was even with a few orders a day."""
+    for look_back in REBUILD_LOOK_BACKS:
+        shares = await source.shares(decided_from=now - look_back, decided_until=now)
+        if sum(shares.values()) <= REBUILD_ORDERS:
+            return now - look_back
+    longest = max((breaker.policy.window_seconds for breaker in breakers), default=0.0)
+    return now - timedelta(seconds=longest)
