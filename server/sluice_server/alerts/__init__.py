@@ -1,0 +1,1 @@
+"""Alarm platforms: Alertmanager, a signed webhook, and the delivery of the outbox to them."""

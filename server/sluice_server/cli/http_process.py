@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import typer
 from aiohttp import web
@@ -47,3 +48,14 @@ async def serve_until_told(app: web.Application, listen: str, path: str, ready: 
     finally:
         await runner.cleanup()
         sys.stdout.flush()
+
+
+def read_secret(path: Path) -> bytes:
+    """A file's secret without its last line break. Raises typer.BadParameter."""
+    try:
+        secret = path.read_bytes().removesuffix(b"\n")
+    except OSError as error:
+        raise typer.BadParameter(f"the secret's file {path} cannot be read: {error.strerror}") from None
+    if not secret:
+        raise typer.BadParameter(f"the secret's file {path} is empty")
+    return secret

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sluice_server.cli.http_process import host_and_port, serve_until_told
+from sluice_server.cli.http_process import host_and_port, read_secret, serve_until_told
 from sluice_server.domain.context import SystemClock
 from sluice_server.domain.errors import InvalidInput
 
@@ -57,14 +57,3 @@ def simulated_insurer(
             await book.close()
 
     asyncio.run(run())
-
-
-def read_secret(path: Path) -> bytes:
-    """A file's secret without its last line break. Raises typer.BadParameter."""
-    try:
-        secret = path.read_bytes().removesuffix(b"\n")
-    except OSError as error:
-        raise typer.BadParameter(f"the secret's file {path} cannot be read: {error.strerror}") from None
-    if not secret:
-        raise typer.BadParameter(f"the secret's file {path} is empty")
-    return secret
