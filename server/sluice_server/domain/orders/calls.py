@@ -105,9 +105,7 @@ class InsurerCalls:
         with self._tracer.span("insurer.inquire", attributes=_attributes(submission)):
             return await self._answer(adapter.inquire(request), deadline), submission
 
-    async def _submit(
-        self, adapter: InsurerAdapter, order: Order, kind: SubmissionKind, deadline: datetime
-    ) -> Order:
+    async def _submit(self, adapter: InsurerAdapter, order: Order, kind: SubmissionKind, deadline: datetime) -> Order:
         changed, submission = begun(order, kind, deadline=deadline, now=self._clock.now())
         changed = replace(changed, next_attempt_at=self._timing.overdue_at(deadline))
         async with self._store.write() as uow:
@@ -121,9 +119,7 @@ class InsurerCalls:
                 span.fail(result.outcome.value)
         return await self._record(stored(changed), submission.submission_id, result)
 
-    async def _answer(
-        self, call: Awaitable[SubmissionResult | None], deadline: datetime
-    ) -> SubmissionResult | None:
+    async def _answer(self, call: Awaitable[SubmissionResult | None], deadline: datetime) -> SubmissionResult | None:
         """What the adapter answers. It should keep the deadline and never raise; if it does not, nobody knows."""
         left = (deadline - self._clock.now()).total_seconds() + self._timing.overdue_seconds / 2
         try:

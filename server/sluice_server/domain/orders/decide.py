@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sluice_server.domain.context import Clock
-from sluice_server.domain.errors import ApplicationConflict, NoActivePlan, NoRuleMatches
+from sluice_server.domain.errors import ApplicationConflict, InvalidInput, NoActivePlan, NoRuleMatches
 from sluice_server.domain.orders.history import received, redecided, stored
 from sluice_server.domain.orders.model import Order, OrderState
 from sluice_server.domain.orders.ports import DecisionLog
@@ -25,6 +25,8 @@ class RoutedOrder:
     replayed: bool
 
 
+NOT_DECIDABLE = (NoActivePlan, NoRuleMatches, InvalidInput)
+"""What the plan raises for an application that it has no answer for (InvalidInput: a factor cannot be computed)."""
 ANY_DISPOSITION = frozenset(Disposition)
 SOMEBODY = frozenset({Disposition.ROUTED})
 """Only a decision that names an insurer who takes part."""
@@ -53,14 +55,14 @@ class Decisions:
     async def first(self, application: Application, *, submit: bool, deadline: datetime | None) -> RoutedOrder:
         """Decides a new application and stores the order durably, or finds the stored one.
 
-        Raises ApplicationConflict when the application_id is stored with other content; NoActivePlan and NoRuleMatches
-        only for a new application.
+        Raises ApplicationConflict when the application_id is stored with other content; NoActivePlan, NoRuleMatches and
+        InvalidInput (a factor cannot be computed) only for a new application.
         """
         now = self._clock.now()
         fingerprint = application.fingerprint()
         try:
             decision = await self._plans.current().decide(application, self._traffic.snapshot(), now=now)
-        except (NoActivePlan, NoRuleMatches):
+        except NOT_DECIDABLE:
             # The plan may have changed since the application was decided: a repeat is answered all the same.
             known = await self._known(application.application_id)
             if known is None:
@@ -88,7 +90,7 @@ class Decisions:
         """
         try:
             decision = await self._again(order, failed)
-        except (NoActivePlan, NoRuleMatches):
+        except NOT_DECIDABLE:
             return None
         if decision.disposition not in accept:
             return None

@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import ConcurrentChange
+from sluice_server.domain.orders.calls import InsurerCalls
 from sluice_server.domain.orders.decide import Decisions
-from sluice_server.domain.orders.model import Order, OrderState
+from sluice_server.domain.orders.model import Order, OrderState, SubmissionKind
 from sluice_server.domain.orders.ports import OrderRepository
 from sluice_server.domain.orders.timing import OrderTiming
 from sluice_server.domain.routing.model import Disposition
@@ -38,8 +39,11 @@ class DrainParked:
     others. A parked order of a team that calls the insurer itself becomes ROUTED and is answered to its next Route.
     """
 
-    def __init__(self, *, decisions: Decisions, store: Store, clock: Clock, timing: OrderTiming) -> None:
+    def __init__(
+        self, *, decisions: Decisions, calls: InsurerCalls, store: Store, clock: Clock, timing: OrderTiming
+    ) -> None:
         self._decisions = decisions
+        self._calls = calls
         self._store = store
         self._clock = clock
         self._timing = timing
@@ -61,6 +65,19 @@ class DrainParked:
         if stay:
             await self._postpone(stay)
         return DrainStep(len(parked), tuple(routed))
+
+    async def submit(self, order: Order) -> Order | None:
+        """Calls the insurer of an order that the pass has routed, if Sluice is to call it.
+
+        None when it is not, or when somebody else has the order in hand. Raises InsurerNotConfigured, Unavailable.
+        """
+        deadline = self._timing.call_deadline(self._clock.now(), None)
+        if not order.submit_requested or deadline is None:
+            return None
+        try:
+            return await self._calls.submit(order, SubmissionKind.SUBMIT, deadline=deadline)
+        except ConcurrentChange:
+            return None
 
     async def _due(self, limit: int) -> Sequence[Order]:
         async with self._store.read() as uow:

@@ -134,9 +134,7 @@ class RetryOrders:
                     await uow.orders.save(lost)
             await uow.commit()
 
-    async def _cohort(
-        self, orders: Sequence[Order], policy: BreakerPolicy
-    ) -> AsyncIterator[tuple[str, Outcome]]:
+    async def _cohort(self, orders: Sequence[Order], policy: BreakerPolicy) -> AsyncIterator[tuple[str, Outcome]]:
         """Begins a call every 1 / retry_per_second seconds and yields the outcomes as they come."""
         tasks: set[asyncio.Task[tuple[str, Outcome]]] = set()
         waiting = deque(orders)
