@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import grpc
 import grpc.aio
@@ -13,9 +13,15 @@ from sluice.client._metadata import MetadataEntries, Sender, TraceContext, insta
 from sluice.client._methods import DEFAULT_TIMEOUT_SECONDS, channel_options
 from sluice.client._sync import HEALTH_CHECK
 from sluice.client.errors import error_of
-from sluice.insurer.v1.insurer_control_pb2_grpc import InsurerControlAsyncStub, InsurerControlStub
-from sluice.risk.v1.risk_query_pb2_grpc import RiskQueryAsyncStub, RiskQueryStub
-from sluice.routing.v1.routing_pb2_grpc import RoutingAsyncStub, RoutingStub
+from sluice.insurer.v1.insurer_control_pb2_grpc import InsurerControlStub
+from sluice.risk.v1.risk_query_pb2_grpc import RiskQueryStub
+from sluice.routing.v1.routing_pb2_grpc import RoutingStub
+
+if TYPE_CHECKING:
+    # They exist for the type checker alone: at run time one stub serves both APIs.
+    from sluice.insurer.v1.insurer_control_pb2_grpc import InsurerControlAsyncStub
+    from sluice.risk.v1.risk_query_pb2_grpc import RiskQueryAsyncStub
+    from sluice.routing.v1.routing_pb2_grpc import RoutingAsyncStub
 
 
 class AsyncSluice:

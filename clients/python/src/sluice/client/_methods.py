@@ -30,7 +30,6 @@ REPEATABLE: dict[str, tuple[str, ...]] = {
     "sluice.insurer.v1.InsurerControl": (
         "ListInsurers",
         "GetInsurer",
-        "SimulateBreaker",
         "ListIncidents",
         "GetIncident",
         "ListAuditEvents",
