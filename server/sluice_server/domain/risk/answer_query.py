@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 from sluice_server.domain.context import CallContext
+from sluice_server.domain.errors import Violation
 from sluice_server.domain.money import Money
 from sluice_server.domain.risk.data_version import DataStamp
 from sluice_server.domain.risk.intervals import (
@@ -39,6 +40,8 @@ class QueryParams:
     page: Page
     data_version: int | None = None
     interval_level: float = 0.95
+    violations: tuple[Violation, ...] = ()
+    """What is wrong with the request as it was sent; told together with what is wrong in words of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,11 @@ class AnswerQuery:
         self._cache: VersionCache[TableAnswer] = VersionCache(512)
 
     async def __call__(self, params: QueryParams, context: CallContext) -> QueryAnswer:
-        """Raises InvalidQuery, InvalidPageToken, DataVersionNotFound, Unavailable."""
+        """Raises InvalidInput, InvalidQuery, InvalidPageToken, DataVersionNotFound, Unavailable."""
+        plan = plan_query(self._model, params.question, params.violations)
         subject = (params.question, params.data_version, params.interval_level)
         position = self._tokens.read(params.page.token, subject, {"version": int, "offset": int})
         offset = position.get("offset", 0)
-        plan = plan_query(self._model, params.question)
         size, top = params.page.size, params.question.top
         limit = size if top == 0 else max(0, min(size, top - offset))
         query = replace(plan.query, offset=offset, limit=limit, count=True)
@@ -103,7 +106,7 @@ class AnswerQuery:
             token = self._tokens.write(subject, version=found.stamp.data_version, offset=end)
         return await self._answer(plan, found, params.interval_level, total, token)
 
-    async def watch(self, params: QueryParams, context: CallContext) -> AsyncIterator[QueryAnswer]:
+    async def watch(self, params: QueryParams, context: CallContext) -> AsyncGenerator[QueryAnswer, None]:
         """Answers at once, and again whenever another data version is active. Raises as a call does."""
         known: int | None = None
         while True:

@@ -35,9 +35,8 @@ def key_dimension(model: SemanticModel, entity: str) -> Dimension:
     return next(dimension for dimension in model.dimensions.values() if dimension.entity == entity)
 
 
-def check_entity(model: SemanticModel, entity: str, *, rated: bool, screened: bool) -> None:
-    """Raises InvalidInput unless ``entity`` is of a kind that is rated or screened, as asked."""
-    kinds = [e.name for e in model.entities.values() if (rated and e.rated) or (screened and e.screened)]
+def check_entity(entity: str, kinds: Sequence[str]) -> None:
+    """Raises InvalidInput unless ``entity`` is one of ``kinds``."""
     if entity not in kinds:
         raise InvalidInput([Violation("entity", f"{entity!r} is not one of {', '.join(kinds)}")])
 

@@ -55,7 +55,7 @@ class GetRiskScore:
 
     async def __call__(self, params: GetRiskScoreParams, context: CallContext) -> RiskScore:
         """Raises InvalidInput for an unknown kind, RiskResourceNotFound, DataVersionNotFound, Unavailable."""
-        check_entity(self._model, params.entity, rated=True, screened=True)
+        check_entity(params.entity, self._model.scored)
         kind = self._model.entities[params.entity]
         stamp = await self._reader.stamp(params.data_version)
         rating = screened = None

@@ -73,13 +73,13 @@ class ListAnomalies:
     async def __call__(self, params: ListAnomaliesParams, context: CallContext) -> AnomalyPage:
         """Raises InvalidInput for an unknown kind, InvalidPageToken, DataVersionNotFound, Unavailable."""
         if params.entity:
-            check_entity(self._model, params.entity, rated=False, screened=True)
+            check_entity(params.entity, self._model.screened)
         subject = (
             params.entity, params.false_discovery_rate, params.include_unflagged, params.entity_ids, params.data_version
         )  # fmt: skip
         position = self._tokens.read(params.page.token, subject, {"version": int, "offset": int})
         stamp = await self._reader.stamp(position.get("version", params.data_version))
-        kinds = [e.name for e in self._model.entities.values() if e.screened and params.entity in ("", e.name)]
+        kinds = [kind for kind in self._model.screened if params.entity in ("", kind)]
         judged = [
             Anomaly(kind, screened, screened.q_value <= params.false_discovery_rate)
             for kind in kinds

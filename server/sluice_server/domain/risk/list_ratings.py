@@ -62,7 +62,7 @@ class ListRatings:
 
     async def __call__(self, params: ListRatingsParams, context: CallContext) -> RatingPage:
         """Raises InvalidInput for an unknown kind, InvalidPageToken, DataVersionNotFound, Unavailable."""
-        check_entity(self._model, params.entity, rated=True, screened=False)
+        check_entity(params.entity, self._model.rated)
         subject = (
             params.entity, params.basis, params.grades, params.entity_ids, params.data_version, params.interval_level
         )  # fmt: skip

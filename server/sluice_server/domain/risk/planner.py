@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
 
-from sluice_server.domain.errors import InvalidQuery, Violation
+from sluice_server.domain.errors import InvalidInput, InvalidQuery, Violation
 from sluice_server.domain.risk.ports import Condition, Figure, FigureCondition, GroupColumn, Order, Sum, TableQuery
 from sluice_server.domain.risk.question import Question, TypedFilter, typed_filter
 from sluice_server.domain.risk.semantic_model import (
@@ -39,8 +39,11 @@ class QueryPlan:
     """The metrics that have a value in the totals row."""
 
 
-def plan_query(model: SemanticModel, question: Question) -> QueryPlan:
-    """Chooses the table and the sums. Raises InvalidQuery with every violation."""
+def plan_query(model: SemanticModel, question: Question, violations: Sequence[Violation] = ()) -> QueryPlan:
+    """Chooses the table and the sums. Raises InvalidQuery with every violation, those already known included.
+
+    Raises InvalidInput where nothing but what is already known is wrong.
+    """
     wrong: list[Violation] = []
     metrics = _lookup_all(model.metrics, question.metrics, "metrics[{}]", "metric", wrong)
     dimensions = _lookup_all(model.dimensions, question.dimensions, "dimensions[{}]", "dimension", wrong)
@@ -55,7 +58,9 @@ def plan_query(model: SemanticModel, question: Question) -> QueryPlan:
         if (dimension := model.dimensions.get(given.dimension)) is not None
     ]
     if wrong:
-        raise InvalidQuery(wrong)
+        raise InvalidQuery(_distinct([*violations, *wrong]))
+    if violations:
+        raise InvalidInput(violations)
 
     table = _choose_table(model, metrics, dimensions, filtered)
     groups = tuple(_group_column(table, dimension) for dimension in dimensions)
@@ -102,6 +107,11 @@ def _lookup_all(known: Mapping[str, T], names: Sequence[str], field: str, what: 
         hint = f"did you mean {near[0]!r}?" if near else "DescribeModel lists them"
         wrong.append(Violation(field.format(i), f"no {what} is named {name!r}; {hint}"))
     return found
+
+
+def _distinct(violations: Sequence[Violation]) -> list[Violation]:
+    """The first one for each field: an empty name, for example, is also an unknown one."""
+    return list({violation.field: violation for violation in reversed(violations)}.values())[::-1]
 
 
 def _check_references(question: Question, wrong: list[Violation]) -> None:

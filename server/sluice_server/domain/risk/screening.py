@@ -6,6 +6,7 @@ variation between ordinary ones (`dispersion`), and keeps its own evidence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,7 +57,13 @@ class Indicator:
     unit: str
     p_value: float
     over_dispersion: float
+    """Standard deviation of the ordinary entities' true ratios to their expectation."""
     peers: str
+
+    @property
+    def ratio(self) -> float | None:
+        """Observed over expected; None when nothing was to be expected."""
+        return self.observed / self.expected if self.expected > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,11 @@ class Screened:
     q_value: float
     indicators: tuple[Indicator, ...]
     """The strongest first."""
+
+    @property
+    def score(self) -> float:
+        """Strength of the evidence: minus the decimal logarithm of the p-value."""
+        return -math.log10(max(self.p_value, 1e-300))
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,21 @@ class SemanticModel:
     content_hash: str = field(default="")
     """Changes when a definition changes."""
 
+    @property
+    def rated(self) -> tuple[str, ...]:
+        """The entities that ratings know."""
+        return tuple(entity.name for entity in self.entities.values() if entity.rated)
+
+    @property
+    def screened(self) -> tuple[str, ...]:
+        """The entities that are screened for abnormal ones."""
+        return tuple(entity.name for entity in self.entities.values() if entity.screened)
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The entities that have a risk score."""
+        return tuple(entity.name for entity in self.entities.values() if entity.rated or entity.screened)
+
     def tables_with_metric(self, metric: Metric) -> tuple[ResultTable, ...]:
         """The tables that have every measure of ``metric``."""
         return tuple(table for table in self.tables.values() if table.serves_metric(metric))

@@ -19,6 +19,7 @@ from sluice_server.domain.risk.variation import AmountVariation
 class RiskUseCases:
     """What the RiskQuery service calls. They share their caches, which hold results by data version."""
 
+    model: SemanticModel
     describe_model: DescribeModel
     answer_query: AnswerQuery
     list_data_versions: ListDataVersions
@@ -33,6 +34,7 @@ def build_risk_use_cases(model: SemanticModel, reader: RiskReader) -> RiskUseCas
     ratings = ListRatings(model, reader, variation)
     anomalies = ListAnomalies(model, reader, variation)
     return RiskUseCases(
+        model=model,
         describe_model=DescribeModel(model, reader),
         answer_query=AnswerQuery(model, reader, variation),
         list_data_versions=ListDataVersions(reader),

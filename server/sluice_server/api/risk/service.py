@@ -1,0 +1,155 @@
+"""The servicer of `sluice.risk.v1.RiskQuery`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, NoReturn
+
+import grpc
+
+from sluice.risk.v1 import (
+    alerts_pb2,
+    anomalies_pb2,
+    dashboards_pb2,
+    data_pb2,
+    model_versions_pb2,
+    pricing_pb2,
+    query_pb2,
+    ratings_pb2,
+    risk_query_pb2_grpc,
+    semantic_model_pb2,
+)
+from sluice_server.api.context import current_context
+from sluice_server.api.risk import render, wire
+from sluice_server.domain.errors import NotBuiltYet
+from sluice_server.domain.risk.use_cases import RiskUseCases
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class RiskQueryServicer(risk_query_pb2_grpc.RiskQueryServicer):
+    """Parses, calls one use case, renders. Domain errors become statuses in the interceptors."""
+
+    def __init__(self, use_cases: RiskUseCases) -> None:
+        self._use_cases = use_cases
+
+    async def DescribeModel(
+        self, request: semantic_model_pb2.DescribeModelRequest, context: Context
+    ) -> semantic_model_pb2.DescribeModelResponse:
+        params = wire.describe_model_params(request, self._use_cases.model)
+        return render.model_description(await self._use_cases.describe_model(params, current_context()))
+
+    async def Query(self, request: query_pb2.QueryRequest, context: Context) -> query_pb2.QueryResponse:
+        params = wire.query_params(request)
+        return render.query_answer(await self._use_cases.answer_query(params, current_context()))
+
+    async def WatchQuery(
+        self, request: query_pb2.WatchQueryRequest, context: Context
+    ) -> AsyncIterator[query_pb2.WatchQueryResponse]:
+        params = wire.watch_query_params(request)
+        sequence = 0
+        async with aclosing(self._use_cases.answer_query.watch(params, current_context())) as answers:
+            async for answer in answers:
+                sequence += 1
+                yield query_pb2.WatchQueryResponse(answer=render.query_answer(answer), sequence=sequence)
+
+    async def ListDataVersions(
+        self, request: data_pb2.ListDataVersionsRequest, context: Context
+    ) -> data_pb2.ListDataVersionsResponse:
+        params = wire.list_data_versions_params(request)
+        return render.data_version_page(await self._use_cases.list_data_versions(params, current_context()))
+
+    async def ListRatings(
+        self, request: ratings_pb2.ListRatingsRequest, context: Context
+    ) -> ratings_pb2.ListRatingsResponse:
+        params = wire.list_ratings_params(request, self._use_cases.model)
+        return render.rating_page(await self._use_cases.list_ratings(params, current_context()))
+
+    async def ListAnomalies(
+        self, request: anomalies_pb2.ListAnomaliesRequest, context: Context
+    ) -> anomalies_pb2.ListAnomaliesResponse:
+        params = wire.list_anomalies_params(request, self._use_cases.model)
+        return render.anomaly_page(await self._use_cases.list_anomalies(params, current_context()))
+
+    async def GetRiskScore(self, request: ratings_pb2.GetRiskScoreRequest, context: Context) -> ratings_pb2.RiskScore:
+        params = wire.get_risk_score_params(request, self._use_cases.model)
+        return render.risk_score(await self._use_cases.get_risk_score(params, current_context()))
+
+    async def RenderChart(
+        self, request: dashboards_pb2.RenderChartRequest, context: Context
+    ) -> dashboards_pb2.RenderChartResponse:
+        _not_built_yet("RenderChart", "charts and dashboards")
+
+    async def ListDashboards(
+        self, request: dashboards_pb2.ListDashboardsRequest, context: Context
+    ) -> dashboards_pb2.ListDashboardsResponse:
+        _not_built_yet("ListDashboards", "charts and dashboards")
+
+    async def SaveDashboard(
+        self, request: dashboards_pb2.SaveDashboardRequest, context: Context
+    ) -> dashboards_pb2.Dashboard:
+        _not_built_yet("SaveDashboard", "charts and dashboards")
+
+    async def DeleteDashboard(
+        self, request: dashboards_pb2.DeleteDashboardRequest, context: Context
+    ) -> dashboards_pb2.DeleteDashboardResponse:
+        _not_built_yet("DeleteDashboard", "charts and dashboards")
+
+    async def ListRiskGroups(
+        self, request: anomalies_pb2.ListRiskGroupsRequest, context: Context
+    ) -> anomalies_pb2.ListRiskGroupsResponse:
+        _not_built_yet("ListRiskGroups", "risk groups")
+
+    async def QuotePremium(
+        self, request: pricing_pb2.QuotePremiumRequest, context: Context
+    ) -> pricing_pb2.QuotePremiumResponse:
+        _not_built_yet("QuotePremium", "pricing models")
+
+    async def ProposePrice(
+        self, request: pricing_pb2.ProposePriceRequest, context: Context
+    ) -> pricing_pb2.PriceProposal:
+        _not_built_yet("ProposePrice", "pricing models")
+
+    async def ListModelVersions(
+        self, request: model_versions_pb2.ListModelVersionsRequest, context: Context
+    ) -> model_versions_pb2.ListModelVersionsResponse:
+        _not_built_yet("ListModelVersions", "pricing models")
+
+    async def GetModelValidation(
+        self, request: model_versions_pb2.GetModelValidationRequest, context: Context
+    ) -> model_versions_pb2.ModelValidation:
+        _not_built_yet("GetModelValidation", "pricing models")
+
+    async def ActivateModel(
+        self, request: model_versions_pb2.ActivateModelRequest, context: Context
+    ) -> model_versions_pb2.ModelVersion:
+        _not_built_yet("ActivateModel", "pricing models")
+
+    async def ListAlertRules(
+        self, request: alerts_pb2.ListAlertRulesRequest, context: Context
+    ) -> alerts_pb2.ListAlertRulesResponse:
+        _not_built_yet("ListAlertRules", "risk warnings")
+
+    async def SaveAlertRule(
+        self, request: alerts_pb2.SaveAlertRuleRequest, context: Context
+    ) -> alerts_pb2.SaveAlertRuleResponse:
+        _not_built_yet("SaveAlertRule", "risk warnings")
+
+    async def ListAlerts(
+        self, request: alerts_pb2.ListAlertsRequest, context: Context
+    ) -> alerts_pb2.ListAlertsResponse:
+        _not_built_yet("ListAlerts", "risk warnings")
+
+    async def AcknowledgeAlert(self, request: alerts_pb2.AcknowledgeAlertRequest, context: Context) -> alerts_pb2.Alert:
+        _not_built_yet("AcknowledgeAlert", "risk warnings")
+
+    def WatchAlerts(
+        self, request: alerts_pb2.WatchAlertsRequest, context: Context
+    ) -> AsyncIterator[alerts_pb2.WatchAlertsResponse]:
+        _not_built_yet("WatchAlerts", "risk warnings")
+
+
+def _not_built_yet(method: str, area: str) -> NoReturn:
+    """The call is in the contract and waits for the area named."""
+    raise NotBuiltYet(f"{method} comes with {area}; this version does not have them yet", method=method, area=area)
