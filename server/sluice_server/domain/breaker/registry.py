@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 from sluice_server.domain.breaker.board import BreakerBoard
@@ -17,7 +17,6 @@ from sluice_server.domain.errors import (
     InsurerNotConfigured,
     InsurerNotFound,
     InvalidInput,
-    InvalidPageToken,
     Violation,
 )
 from sluice_server.domain.orders.ports import AdapterDirectory
@@ -43,7 +42,8 @@ class InsurerView:
 @dataclass(frozen=True, slots=True)
 class InsurerPage:
     insurers: tuple[InsurerView, ...]
-    next_page_token: str
+    next_after: str
+    """Where the next page begins; empty on the last one."""
 
 
 class InsurerViews:
@@ -220,7 +220,7 @@ class WatchInsurers:
     def __init__(self, board: BreakerBoard, views: InsurerViews) -> None:
         self._board, self._views = board, views
 
-    async def __call__(self, insurer_ids: Sequence[str]) -> AsyncIterator[tuple[InsurerView, bool]]:
+    async def __call__(self, insurer_ids: Sequence[str]) -> AsyncGenerator[tuple[InsurerView, bool], None]:
         """Views with whether they belong to the initial state. Does not end by itself. Raises InsurerNotFound."""
         await self._board.refresh()
         revision, views = self._board.revision, self._views.shown()
@@ -256,10 +256,3 @@ def _shown(insurer: Insurer) -> dict[str, object]:
 
 def _policy_shown(policy: BreakerPolicy) -> dict[str, object]:
     return {field.name: plain(getattr(policy, field.name)) for field in fields(policy)}
-
-
-def page_position(token: str) -> str:
-    """The insurer_id that a page token of ListInsurers holds. Raises InvalidPageToken."""
-    if token and not token.replace("-", "").isalnum():
-        raise InvalidPageToken
-    return token
