@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from sluice_server.domain.breaker.machine import admission
@@ -101,14 +102,15 @@ class BreakerBoard:
             await self._moved.wait_for(lambda: self._revision > since_revision)
         return self._revision
 
-    async def run(self) -> None:
-        """Refreshes until cancelled."""
-        back_off = REFRESH_SECONDS
-        while True:
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Refreshes until ``stopping`` is set."""
+        pause = REFRESH_SECONDS
+        while not stopping.is_set():
             try:
                 await self.refresh()
-                back_off = REFRESH_SECONDS
+                pause = REFRESH_SECONDS
             except Unavailable as error:
-                back_off = min(LONGEST_BACK_OFF_SECONDS, back_off * 2)
+                pause = min(LONGEST_BACK_OFF_SECONDS, pause * 2)
                 logger.warning("breakers cannot be read, the last known state stays in force: %s", error.message)
-            await asyncio.sleep(back_off)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), pause)

@@ -86,23 +86,31 @@ class BreakerWatch:
             if moved:
                 await self._board.refresh()
 
-    async def run(self) -> None:
-        """Ticks until cancelled."""
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Ticks until ``stopping`` is set."""
         pause = TICK_SECONDS
-        while True:
-            try:
-                await self.tick()
-                pause = TICK_SECONDS
-            except Unavailable as error:
-                pause = min(LONGEST_BACK_OFF_SECONDS, pause * 2)
-                logger.warning("evidence cannot be read: %s", error.message)
-            try:
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-            await asyncio.sleep(GAP_SECONDS)
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            while not stopping.is_set():
+                try:
+                    await self.tick()
+                    pause = TICK_SECONDS
+                except Unavailable as error:
+                    pause = min(LONGEST_BACK_OFF_SECONDS, pause * 2)
+                    logger.warning("evidence cannot be read: %s", error.message)
+                await self._wait_for_news(stop, pause)
+        finally:
+            stop.cancel()
+
+    async def _wait_for_news(self, stop: asyncio.Task[bool], pause: float) -> None:
+        news = asyncio.create_task(self._wake.wait())
+        await asyncio.wait({stop, news}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        if news.done():
+            # What comes within the gap is looked at in one go.
+            await asyncio.wait({stop}, timeout=GAP_SECONDS)
             self._wake.clear()
+        else:
+            news.cancel()
 
     def _step_is_due(self, known: ScopeEvidence, now: datetime) -> bool:
         breaker, policy = known.breaker, known.breaker.policy

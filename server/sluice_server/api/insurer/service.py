@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -101,7 +101,9 @@ class InsurerControlServicer(Contract):
         breaker = await self._do.restore_traffic(command, current_context(), override=request.override)
         return pb.RestoreTrafficResponse(breaker=render.breaker(breaker))
 
-    async def SimulateBreaker(self, request: pb.SimulateBreakerRequest, context: Any) -> None:
+    def SimulateBreaker(
+        self, request: pb.SimulateBreakerRequest, context: Any
+    ) -> AsyncIterator[pb.SimulateBreakerResponse]:
         raise NotBuiltYet("SimulateBreaker is part of the contract and is not built yet")
 
     async def ListIncidents(self, request: pb.ListIncidentsRequest, context: Any) -> pb.ListIncidentsResponse:
