@@ -82,7 +82,7 @@ class SqlOrders:
         values = named(CHANGEABLE_COLUMNS, change_row(order, SQLALCHEMY))
         if values["finished_at"] is not None:
             # It became final then, and not again with a later remark in its history.
-            values["finished_at"] = func.coalesce(columns.finished_at, order.updated_at)
+            values["finished_at"] = func.coalesce(columns.finished_at, literal(order.updated_at, columns.finished_at.type))
         met = await self._session.changed(
             update(orders)
             .where(columns.order_seq == stored.order_seq, columns.version == order.version)
