@@ -83,7 +83,7 @@ def compile_expression(
     try:
         program = cel.compile(source)
         references = program.references()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever the library's parser raises is about the text
         return None, [f"not CEL: {_why(error)}"]
     text = _STRING.sub('""', source)
     problems: list[str] = []

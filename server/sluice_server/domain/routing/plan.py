@@ -9,7 +9,7 @@ from datetime import datetime
 
 import cel
 
-from sluice_server.domain.errors import InvalidInput, NoRuleMatches, Violation
+from sluice_server.domain.errors import NoRuleMatches
 from sluice_server.domain.identity import new_id
 from sluice_server.domain.routing.document import Condition, OnExhausted, PlanDocument
 from sluice_server.domain.routing.expressions import ContextBuilder, ExpressionFailed, factor_value
@@ -53,6 +53,10 @@ def compile_plan(plan: StoredPlan | str, *, version: int = 0, limits: PlanLimits
 def content_hash(source: str) -> str:
     """SHA-256 of the text, hexadecimal."""
     return hashlib.sha256(source.encode()).hexdigest()
+
+
+class RuleNotComputable(NoRuleMatches):
+    """A factor or a condition reads what the application does not have, and the plan declares no default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +133,8 @@ class CompiledPlan:
         """Who insures the application.
 
         ``failed``: insurers that definitely failed for it; ``number``: counts the application's decisions. Raises
-        NoRuleMatches, and InvalidInput when a factor or a ``when`` cannot be computed for the application: a rule is
-        never skipped because something is missing.
+        NoRuleMatches, also (RuleNotComputable) when a factor or a ``when`` cannot be computed for the application: a
+        rule is never skipped because something is missing.
         """
         reading = self.read(application, now)
         rule = self.match(application, reading)
@@ -146,7 +150,7 @@ class CompiledPlan:
         return any(tuple((path, given[path]) for path in shape) in self._products for shape in self._product_shapes)
 
     def read(self, application: Application, now: datetime) -> Reading:
-        """Computes the factors and collects the values that the rules use. Raises InvalidInput."""
+        """Computes the factors and collects the values that the rules use. Raises RuleNotComputable."""
         factors: dict[str, FactorValue] = {}
         if self._resolved.factors:
             context = self._factor_context.build(application, now)
@@ -155,7 +159,7 @@ class CompiledPlan:
                     factors[factor.name] = factor_value(factor.expression.evaluate(context))
                 except ExpressionFailed as failure:
                     if factor.default is None:
-                        raise _not_computable(f"factor {factor.name!r}", failure) from failure
+                        raise self._not_computable(f"factor {factor.name!r}", failure) from failure
                     factors[factor.name] = factor.default
         values: list[Value] = [factors[get] if isinstance(get, str) else get(application, now) for get in self._getters]
         made: list[cel.Context] = []
@@ -168,7 +172,7 @@ class CompiledPlan:
         return Reading(factors, values, context_of_when)
 
     def match(self, application: Application, reading: Reading) -> CompiledRule:
-        """The first rule that matches. Raises NoRuleMatches, InvalidInput."""
+        """The first rule that matches. Raises NoRuleMatches."""
         if not self.serves(application):
             raise NoRuleMatches(
                 f"plan {self.name!r} version {self.version} does not serve product {application.product_code!r} "
@@ -199,10 +203,17 @@ class CompiledPlan:
                 if not isinstance(value, bool):
                     raise ExpressionFailed("gives neither true nor false")
             except ExpressionFailed as failure:
-                raise _not_computable(f"the condition of rule {rule.rule.text.name!r}", failure) from failure
+                raise self._not_computable(f"the condition of rule {rule.rule.text.name!r}", failure) from failure
             if not value:
                 return "when"
         return None
+
+    def _not_computable(self, what: str, failure: ExpressionFailed) -> RuleNotComputable:
+        return RuleNotComputable(
+            f"{what} of plan {self.name!r} version {self.version} cannot be computed for the application: {failure}; "
+            "send what it reads, or give it a default in the plan",
+            subject=f"plans/{self.version}",
+        )
 
     def value_of(self, path: str, reading: Reading) -> Value:
         """The application's value of a field that the rules use."""
@@ -309,15 +320,4 @@ def _fill(
         insurer_plan_code=binding.insurer_plan_code.fill(application, factors, now),
         endpoint=binding.endpoint,
         parameters={key: value.fill(application, factors, now) for key, value in binding.parameters.items()},
-    )
-
-
-def _not_computable(what: str, failure: ExpressionFailed) -> InvalidInput:
-    return InvalidInput(
-        [
-            Violation(
-                "application",
-                f"{what} cannot be computed for it: {failure}; send what it reads, or give it a default in the plan",
-            )
-        ]
     )

@@ -97,6 +97,10 @@ class PlanRepository(Protocol):
 
     async def active(self) -> StoredPlan | None: ...
 
+    async def active_version(self) -> int | None:
+        """Only the number: what a replica asks for twice a second."""
+        ...
+
     async def activate(self, version: int, *, expected_etag: str) -> StoredPlan:
         """Makes this the one active version. Raises StaleEtag when the activation is not at ``expected_etag``
         (an empty one is not checked)."""

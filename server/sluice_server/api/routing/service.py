@@ -1,0 +1,163 @@
+"""The service ``sluice.routing.v1.Routing``: parse, call one use case, render."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from sluice.routing.v1 import application_pb2, routing_pb2, routing_pb2_grpc
+from sluice_server.api.context import current_context
+from sluice_server.api.errors import failure_of
+from sluice_server.api.routing import wire
+from sluice_server.domain.context import CallContext
+from sluice_server.domain.errors import NotBuiltYet
+from sluice_server.domain.orders.queries import GetOrder, ListOrders
+from sluice_server.domain.orders.report import ReportOutcome
+from sluice_server.domain.orders.route import RouteApplication
+from sluice_server.domain.orders.submit import SubmitApplication
+from sluice_server.domain.routing.catalogue import GetPlan, ListPlans
+from sluice_server.domain.routing.explain import ExplainRoute
+from sluice_server.domain.routing.publish import ActivatePlan, CreatePlan, ValidatePlan
+
+if TYPE_CHECKING:
+    # The generated stubs' context exists for type checkers only.
+    from sluice.routing.v1.routing_pb2_grpc import _MaybeAsyncIterator, _ServicerContext
+else:
+    _MaybeAsyncIterator = _ServicerContext = Any
+
+_log = structlog.get_logger("sluice.routing")
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingUseCases:
+    """What the service calls."""
+
+    route: RouteApplication
+    submit: SubmitApplication
+    report_outcome: ReportOutcome
+    get_order: GetOrder
+    list_orders: ListOrders
+    explain: ExplainRoute
+    validate_plan: ValidatePlan
+    create_plan: CreatePlan
+    activate_plan: ActivatePlan
+    get_plan: GetPlan
+    list_plans: ListPlans
+
+
+class RoutingServicer(routing_pb2_grpc.RoutingServicer):
+    """Every RPC's meaning is in its comment in the contract."""
+
+    def __init__(self, use_cases: RoutingUseCases) -> None:
+        self._use = use_cases
+
+    async def Route(self, request: routing_pb2.RouteRequest, context: _ServicerContext) -> routing_pb2.RouteResponse:
+        application = wire.application(request.application, given=request.HasField("application"))
+        return wire.route_response(await self._use.route(application, current_context()))
+
+    async def RouteBatch(
+        self, request: routing_pb2.RouteBatchRequest, context: _ServicerContext
+    ) -> routing_pb2.RouteBatchResponse:
+        results = await self._route_all(request.applications, current_context())
+        return routing_pb2.RouteBatchResponse(results=results)
+
+    async def RouteStream(
+        self, request_iterator: _MaybeAsyncIterator[routing_pb2.RouteStreamRequest], context: _ServicerContext
+    ) -> AsyncIterator[routing_pb2.RouteStreamResponse]:
+        async for chunk in request_iterator:
+            results = await self._route_all(chunk.applications, current_context())
+            yield routing_pb2.RouteStreamResponse(chunk_id=chunk.chunk_id, results=results)
+
+    async def ExplainRoute(
+        self, request: routing_pb2.ExplainRouteRequest, context: _ServicerContext
+    ) -> routing_pb2.ExplainRouteResponse:
+        application, version = wire.explain(request)
+        return wire.explanation_message(await self._use.explain(application, version, current_context()))
+
+    async def Submit(self, request: routing_pb2.SubmitRequest, context: _ServicerContext) -> routing_pb2.SubmitResponse:
+        application = wire.application(request.application, given=request.HasField("application"))
+        return wire.submit_response(await self._use.submit(application, current_context()))
+
+    async def ReportOutcome(
+        self, request: routing_pb2.ReportOutcomeRequest, context: _ServicerContext
+    ) -> routing_pb2.ReportOutcomeResponse:
+        order = await self._use.report_outcome(wire.report(request), current_context())
+        return routing_pb2.ReportOutcomeResponse(order=wire.order_message(order))
+
+    async def GetOrder(
+        self, request: routing_pb2.GetOrderRequest, context: _ServicerContext
+    ) -> routing_pb2.GetOrderResponse:
+        order = await self._use.get_order(wire.order_id(request))
+        return routing_pb2.GetOrderResponse(order=wire.order_message(order))
+
+    async def ListOrders(
+        self, request: routing_pb2.ListOrdersRequest, context: _ServicerContext
+    ) -> routing_pb2.ListOrdersResponse:
+        page = await self._use.list_orders(wire.order_filter(request), request.page_size, request.page_token)
+        return routing_pb2.ListOrdersResponse(
+            orders=[wire.order_message(order) for order in page.orders], next_page_token=page.next_page_token
+        )
+
+    async def CreatePlan(
+        self, request: routing_pb2.CreatePlanRequest, context: _ServicerContext
+    ) -> routing_pb2.CreatePlanResponse:
+        plan = await self._use.create_plan(wire.plan_draft(request), current_context())
+        return routing_pb2.CreatePlanResponse(plan=wire.plan_message(plan))
+
+    async def ValidatePlan(
+        self, request: routing_pb2.ValidatePlanRequest, context: _ServicerContext
+    ) -> routing_pb2.ValidatePlanResponse:
+        check = await self._use.validate_plan(wire.plan_source(request))
+        findings = [wire.finding_message(finding) for finding in check.findings]
+        return routing_pb2.ValidatePlanResponse(valid=check.valid, findings=findings)
+
+    async def GetPlan(
+        self, request: routing_pb2.GetPlanRequest, context: _ServicerContext
+    ) -> routing_pb2.GetPlanResponse:
+        plan = await self._use.get_plan(wire.plan_version(request))
+        return routing_pb2.GetPlanResponse(plan=wire.plan_message(plan))
+
+    async def ListPlans(
+        self, request: routing_pb2.ListPlansRequest, context: _ServicerContext
+    ) -> routing_pb2.ListPlansResponse:
+        page = await self._use.list_plans(*wire.plan_page(request))
+        return routing_pb2.ListPlansResponse(
+            plans=[wire.plan_message(plan, with_source=False) for plan in page.plans],
+            next_page_token=page.next_page_token,
+        )
+
+    async def ActivatePlan(
+        self, request: routing_pb2.ActivatePlanRequest, context: _ServicerContext
+    ) -> routing_pb2.ActivatePlanResponse:
+        activated = await self._use.activate_plan(wire.activation(request), current_context())
+        return routing_pb2.ActivatePlanResponse(
+            plan=wire.plan_message(activated.plan), previous_version=activated.previous_version
+        )
+
+    def SimulatePlan(
+        self, request: routing_pb2.SimulatePlanRequest, context: _ServicerContext
+    ) -> AsyncIterator[routing_pb2.SimulatePlanResponse]:
+        raise NotBuiltYet("SimulatePlan is in the contract and is not built yet; ExplainRoute tries one application")
+
+    async def _route_all(
+        self, messages: Sequence[application_pb2.Application], context: CallContext
+    ) -> list[routing_pb2.RouteResult]:
+        """Routes all at once, so that their decisions share commits. One that fails, fails alone."""
+        wire.batch(messages)
+        return await asyncio.gather(*(self._route_one(m, i, context) for i, m in enumerate(messages)))
+
+    async def _route_one(
+        self, message: application_pb2.Application, index: int, context: CallContext
+    ) -> routing_pb2.RouteResult:
+        try:
+            routed = await self._use.route(wire.batch_item(message, index), context)
+        except Exception as error:  # noqa: BLE001 - one bad application fails alone, whatever is wrong with it
+            failure = failure_of(error, context.request_id)
+            if failure.defect:
+                _log.exception("routing an application of a batch failed", request_id=context.request_id)
+            return routing_pb2.RouteResult(application_id=message.application_id, failure=wire.route_failure(failure))
+        return routing_pb2.RouteResult(application_id=message.application_id, response=wire.route_response(routed))

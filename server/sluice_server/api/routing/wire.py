@@ -1,0 +1,438 @@
+"""Between the messages of ``sluice.routing.v1`` and the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import cast
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from sluice.routing.v1 import application_pb2, decision_pb2, order_pb2, plan_pb2, routing_pb2
+from sluice.type.v1 import money_pb2
+from sluice_server.api.errors import Failure
+from sluice_server.api.routing.fields import Fields
+from sluice_server.domain.money import Money
+from sluice_server.domain.orders.decide import RoutedOrder
+from sluice_server.domain.orders.model import Order, OrderState, Outcome, Submission, SubmissionKind
+from sluice_server.domain.orders.ports import OrderFilter
+from sluice_server.domain.orders.report import OutcomeReport
+from sluice_server.domain.routing.explain import Explanation
+from sluice_server.domain.routing.findings import Finding, Severity
+from sluice_server.domain.routing.model import Application, Binding, Channel, Decision, Device, Disposition
+from sluice_server.domain.routing.ports import StoredPlan
+from sluice_server.domain.routing.publish import Activation, PlanDraft
+
+MAXIMUM_BATCH = 1_000
+MAXIMUM_ATTRIBUTES = 64
+MAXIMUM_REASON = 1_000
+MAXIMUM_VERSION = 2**63 - 1
+
+# --- requests --------------------------------------------------------------------------------------------------------
+
+
+def application(message: application_pb2.Application, *, given: bool = True) -> Application:
+    """Raises InvalidInput with every violation, each named from ``application.`` on."""
+    fields = Fields()
+    if not given:
+        fields.wrong("application", "required")
+        fields.done()
+    read = _application(message, fields, "application")
+    fields.done()
+    return read
+
+
+def _application(message: application_pb2.Application, fields: Fields, path: str) -> Application:
+    application_id = fields.identifier(f"{path}.application_id", message.application_id)
+    product_code = fields.text(f"{path}.product_code", message.product_code)
+    product_line = fields.text(f"{path}.product_line", message.product_line)
+    return Application(
+        application_id=application_id,
+        product_code=product_code,
+        product_line=product_line,
+        device=_device(message, fields, f"{path}.device"),
+        channel=_channel(message, fields, f"{path}.channel"),
+        customer_ref=fields.text(f"{path}.customer_ref", message.customer_ref),
+        premium=fields.money(f"{path}.premium", message.premium, given=message.HasField("premium")),
+        term_months=fields.whole(f"{path}.term_months", message.term_months, minimum=1, maximum=120),
+        attributes=_attributes(message.attributes, fields, f"{path}.attributes"),
+    )
+
+
+def _device(message: application_pb2.Application, fields: Fields, path: str) -> Device:
+    if not message.HasField("device"):
+        fields.wrong(path, "required")
+        return Device("", "", "", "", Money(0, ""))
+    device = message.device
+    return Device(
+        device_ref=fields.text(f"{path}.device_ref", device.device_ref),
+        model_id=fields.text(f"{path}.model_id", device.model_id),
+        category=fields.text(f"{path}.category", device.category),
+        brand=fields.text(f"{path}.brand", device.brand, required=False),
+        price=fields.money(f"{path}.price", device.price, given=device.HasField("price")),
+        purchased_on=fields.day(f"{path}.purchased_on", device.purchased_on),
+    )
+
+
+def _channel(message: application_pb2.Application, fields: Fields, path: str) -> Channel:
+    if not message.HasField("channel"):
+        fields.wrong(path, "required")
+        return Channel("")
+    channel = message.channel
+    return Channel(
+        channel_id=fields.text(f"{path}.channel_id", channel.channel_id),
+        store_id=fields.text(f"{path}.store_id", channel.store_id, required=False),
+        tier=fields.text(f"{path}.tier", channel.tier, required=False),
+    )
+
+
+def _attributes(given: Mapping[str, str], fields: Fields, path: str) -> Mapping[str, str]:
+    if not given:
+        return {}
+    attributes = dict(given)
+    if len(attributes) > MAXIMUM_ATTRIBUTES:
+        fields.wrong(path, f"{len(attributes)} entries; at most {MAXIMUM_ATTRIBUTES} are accepted")
+        return {}
+    for key, value in attributes.items():
+        if not 1 <= len(key) <= 64 or not key.isprintable():
+            fields.wrong(path, f"a key must have 1 to 64 printable characters; {key[:64]!r} has not")
+        fields.text(f"{path}[{key[:64]}]", value, maximum=256, required=False)
+    return attributes
+
+
+def batch(messages: Sequence[application_pb2.Application]) -> None:
+    """Checks what concerns a batch as a whole. Raises InvalidInput."""
+    fields = Fields()
+    if not messages:
+        fields.wrong("applications", "empty; 1 to 1,000 are accepted")
+    elif len(messages) > MAXIMUM_BATCH:
+        fields.wrong("applications", f"{len(messages)} applications; 1 to 1,000 are accepted")
+    else:
+        fields.repeated("applications", (m.application_id for m in messages), "application_id")
+    fields.done()
+
+
+def batch_item(message: application_pb2.Application, index: int) -> Application:
+    """One application of a batch. Raises InvalidInput, named from ``applications[index].`` on."""
+    fields = Fields()
+    read = _application(message, fields, f"applications[{index}]")
+    fields.done()
+    return read
+
+
+def explain(request: routing_pb2.ExplainRouteRequest) -> tuple[Application, int]:
+    """The application and the plan's version (0: the active one)."""
+    fields = Fields()
+    version = fields.whole("plan_version", request.plan_version, minimum=0, maximum=MAXIMUM_VERSION)
+    if not request.HasField("application"):
+        fields.wrong("application", "required")
+    read = _application(request.application, fields, "application") if request.HasField("application") else None
+    fields.done()
+    assert read is not None, "its absence is a violation"
+    return read, version
+
+
+def report(request: routing_pb2.ReportOutcomeRequest) -> OutcomeReport:
+    """Raises InvalidInput."""
+    fields = Fields()
+    outcome = OUTCOMES.get(request.outcome)
+    if outcome is None:
+        known = ", ".join(f"OUTCOME_{o}" for o in Outcome)
+        fields.wrong("outcome", f"required; one of {known}" if request.outcome == 0 else f"unknown; one of {known}")
+    policy_number = fields.text("policy_number", request.policy_number, required=False)
+    if outcome is Outcome.SUCCESS and not policy_number:
+        fields.wrong("policy_number", "required with SUCCESS")
+    if outcome not in (Outcome.SUCCESS, None) and policy_number:
+        fields.wrong("policy_number", "only with SUCCESS")
+    read = OutcomeReport(
+        application_id=fields.identifier("application_id", request.application_id),
+        insurer_id=fields.identifier("insurer_id", request.insurer_id),
+        outcome=outcome or Outcome.UNKNOWN,
+        error_code=fields.text("error_code", request.error_code, required=False),
+        message=fields.prose("message", request.message, maximum=500, required=False),
+        policy_number=policy_number,
+        latency_seconds=fields.seconds("latency", request.latency, given=request.HasField("latency")),
+        occurred_at=fields.moment("occur_time", request.occur_time, given=request.HasField("occur_time")),
+        request_id=fields.optional_identifier("request_id", request.request_id),
+    )
+    fields.done()
+    return read
+
+
+def order_filter(request: routing_pb2.ListOrdersRequest) -> OrderFilter:
+    """Raises InvalidInput."""
+    fields = Fields()
+    states: list[OrderState] = []
+    for index, number in enumerate(request.states):
+        state = ORDER_STATES.get(number)
+        if state is None:
+            fields.wrong(f"states[{index}]", f"must be one of {', '.join(f'ORDER_STATE_{s}' for s in OrderState)}")
+        elif state not in states:
+            states.append(state)
+    after = fields.moment("created_after", request.created_after, given=request.HasField("created_after"))
+    before = fields.moment("created_before", request.created_before, given=request.HasField("created_before"))
+    if after is not None and before is not None and after >= before:
+        fields.wrong("created_before", "must be later than created_after")
+    _page(fields, request.page_size)
+    where = OrderFilter(
+        states=tuple(states),
+        insurer_id=fields.optional_identifier("insurer_id", request.insurer_id),
+        product_code=fields.text("product_code", request.product_code, required=False),
+        incident_id=fields.optional_identifier("incident_id", request.incident_id),
+        created_after=after,
+        created_before=before,
+    )
+    fields.done()
+    return where
+
+
+def order_id(request: routing_pb2.GetOrderRequest) -> str:
+    """Raises InvalidInput."""
+    fields = Fields()
+    fields.identifier("application_id", request.application_id)
+    fields.done()
+    return request.application_id
+
+
+def plan_draft(request: routing_pb2.CreatePlanRequest) -> PlanDraft:
+    """Raises InvalidInput."""
+    fields = Fields()
+    if not request.source:
+        fields.wrong("source", "required")
+    draft = PlanDraft(
+        source=request.source,
+        reason=fields.prose("reason", request.reason, maximum=MAXIMUM_REASON, required=True),
+        request_id=fields.optional_identifier("request_id", request.request_id),
+    )
+    fields.done()
+    return draft
+
+
+def plan_source(request: routing_pb2.ValidatePlanRequest) -> str:
+    """Raises InvalidInput."""
+    fields = Fields()
+    if not request.source:
+        fields.wrong("source", "required")
+    fields.done()
+    return request.source
+
+
+def plan_version(request: routing_pb2.GetPlanRequest) -> int:
+    """Raises InvalidInput."""
+    fields = Fields()
+    fields.whole("version", request.version, minimum=0, maximum=MAXIMUM_VERSION)
+    fields.done()
+    return request.version
+
+
+def plan_page(request: routing_pb2.ListPlansRequest) -> tuple[int, str]:
+    """Page size and token. Raises InvalidInput."""
+    fields = Fields()
+    _page(fields, request.page_size)
+    fields.done()
+    return request.page_size, request.page_token
+
+
+def activation(request: routing_pb2.ActivatePlanRequest) -> Activation:
+    """Raises InvalidInput."""
+    fields = Fields()
+    read = Activation(
+        version=fields.whole("version", request.version, minimum=1, maximum=MAXIMUM_VERSION),
+        reason=fields.prose("reason", request.reason, maximum=MAXIMUM_REASON, required=True),
+        etag=fields.text("etag", request.etag, required=False),
+        request_id=fields.optional_identifier("request_id", request.request_id),
+    )
+    fields.done()
+    return read
+
+
+def _page(fields: Fields, page_size: int) -> None:
+    if page_size < 0:
+        fields.wrong("page_size", "must not be negative; 0 means 50, more than 1,000 means 1,000")
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+OUTCOMES: Mapping[int, Outcome] = {order_pb2.Outcome.Value(f"OUTCOME_{o}"): o for o in Outcome}
+ORDER_STATES: Mapping[int, OrderState] = {order_pb2.OrderState.Value(f"ORDER_STATE_{s}"): s for s in OrderState}
+
+# The generated types call an enum's number by its class; at run time it is a plain int.
+_OUTCOME = {o: cast("order_pb2.Outcome", n) for n, o in OUTCOMES.items()}
+_STATE = {s: cast("order_pb2.OrderState", n) for n, s in ORDER_STATES.items()}
+_KIND = {
+    kind: cast("order_pb2.SubmissionKind", order_pb2.SubmissionKind.Value(f"SUBMISSION_KIND_{kind}"))
+    for kind in SubmissionKind
+}
+_DISPOSITION = {
+    disposition: cast("decision_pb2.Disposition", decision_pb2.Disposition.Value(f"DISPOSITION_{disposition}"))
+    for disposition in Disposition
+}
+_SEVERITY = {
+    severity: cast("plan_pb2.PlanFinding.Severity", plan_pb2.PlanFinding.Severity.Value(f"SEVERITY_{severity}"))
+    for severity in Severity
+}
+
+
+def route_response(routed: RoutedOrder) -> routing_pb2.RouteResponse:
+    order = routed.order
+    return routing_pb2.RouteResponse(
+        decision=decision_message(order.decision), state=_STATE[order.state], replayed=routed.replayed
+    )
+
+
+def submit_response(routed: RoutedOrder) -> routing_pb2.SubmitResponse:
+    return routing_pb2.SubmitResponse(order=order_message(routed.order), replayed=routed.replayed)
+
+
+def route_failure(failure: Failure) -> routing_pb2.RouteFailure:
+    code: int = failure.code.value[0]
+    return routing_pb2.RouteFailure(code=code, reason=failure.reason, message=failure.message)
+
+
+def decision_message(decision: Decision) -> decision_pb2.Decision:
+    return decision_pb2.Decision(
+        decision_id=decision.decision_id,
+        application_id=decision.application_id,
+        number=decision.number,
+        disposition=_DISPOSITION[decision.disposition],
+        insurer_id=decision.insurer_id,
+        binding=None if decision.binding is None else _binding(decision.binding),
+        plan_name=decision.plan_name,
+        plan_version=decision.plan_version,
+        rule=decision.rule,
+        factors=_factors(decision.factors) if decision.factors else None,
+        split_key=decision.split_key,
+        ledger_position=decision.ledger_position,
+        candidates=[
+            decision_pb2.Candidate(
+                insurer_id=candidate.insurer_id,
+                share_basis_points=candidate.share_basis_points,
+                weight_basis_points=candidate.weight_basis_points,
+                excluded_because=candidate.excluded_because,
+            )
+            for candidate in decision.candidates
+        ],
+        traffic_version=decision.traffic_version,
+        decide_time=_timestamp(decision.decided_at),
+    )
+
+
+def _binding(binding: Binding) -> decision_pb2.Binding:
+    return decision_pb2.Binding(
+        insurer_product_code=binding.insurer_product_code,
+        insurer_plan_code=binding.insurer_plan_code,
+        endpoint=binding.endpoint,
+        parameters=binding.parameters,
+    )
+
+
+def _factors(factors: Mapping[str, str | int | float | bool]) -> Struct:
+    struct = Struct()
+    struct.update(factors)
+    return struct
+
+
+def order_message(order: Order) -> order_pb2.Order:
+    return order_pb2.Order(
+        application=application_message(order.application),
+        state=_STATE[order.state],
+        decisions=[decision_message(decision) for decision in order.decisions],
+        submissions=[_submission(submission) for submission in order.submissions],
+        incident_id=order.incident_id,
+        policy_number=order.policy_number,
+        create_time=_timestamp(order.created_at),
+        update_time=_timestamp(order.updated_at),
+        etag=str(order.version),
+    )
+
+
+def application_message(application: Application) -> application_pb2.Application:
+    device, channel = application.device, application.channel
+    return application_pb2.Application(
+        application_id=application.application_id,
+        product_code=application.product_code,
+        product_line=application.product_line,
+        device=application_pb2.Device(
+            device_ref=device.device_ref,
+            model_id=device.model_id,
+            category=device.category,
+            brand=device.brand,
+            price=_money(device.price),
+            purchased_on="" if device.purchased_on is None else device.purchased_on.isoformat(),
+        ),
+        channel=application_pb2.Channel(channel_id=channel.channel_id, store_id=channel.store_id, tier=channel.tier),
+        customer_ref=application.customer_ref,
+        premium=_money(application.premium),
+        term_months=application.term_months,
+        attributes=application.attributes,
+    )
+
+
+def _submission(submission: Submission) -> order_pb2.Submission:
+    standing = submission.standing
+    return order_pb2.Submission(
+        submission_id=submission.submission_id,
+        insurer_id=submission.insurer_id,
+        number=submission.number,
+        kind=_KIND[submission.kind],
+        outcome=order_pb2.OUTCOME_UNSPECIFIED if standing is None else _OUTCOME[standing],
+        error_code=submission.error_code,
+        message=submission.message,
+        policy_number=submission.policy_number,
+        start_time=_timestamp(submission.started_at),
+        finish_time=None if submission.finished_at is None else _timestamp(submission.finished_at),
+        latency=None if submission.latency_seconds is None else _duration(submission.latency_seconds),
+    )
+
+
+def explanation_message(explanation: Explanation) -> routing_pb2.ExplainRouteResponse:
+    decision, stored = explanation.decision, explanation.stored_decision
+    return routing_pb2.ExplainRouteResponse(
+        decision=None if decision is None else decision_message(decision),
+        rules=[
+            routing_pb2.RuleTrace(rule=trace.rule, matched=trace.matched, because=trace.because)
+            for trace in explanation.rules
+        ],
+        factors=_factors(explanation.factors),
+        plan_version=explanation.plan_version,
+        stored_decision=None if stored is None else decision_message(stored),
+    )
+
+
+def plan_message(plan: StoredPlan, *, with_source: bool = True) -> plan_pb2.Plan:
+    return plan_pb2.Plan(
+        name=plan.name,
+        version=plan.version,
+        source=plan.source if with_source else "",
+        content_hash=plan.content_hash,
+        description=plan.description,
+        active=plan.active,
+        warnings=[finding_message(Finding.warning_from_text(text)) for text in plan.warnings],
+        create_time=_timestamp(plan.created_at),
+        creator=plan.created_by,
+        etag=plan.etag,
+    )
+
+
+def finding_message(finding: Finding) -> plan_pb2.PlanFinding:
+    return plan_pb2.PlanFinding(
+        severity=_SEVERITY[finding.severity], line=finding.line, path=finding.path, message=finding.message
+    )
+
+
+def _money(money: Money) -> money_pb2.Money:
+    return money_pb2.Money(amount_minor=money.amount_minor, currency_code=money.currency_code)
+
+
+def _timestamp(at: datetime) -> Timestamp:
+    message = Timestamp()
+    message.FromDatetime(at)
+    return message
+
+
+def _duration(seconds: float) -> Duration:
+    message = Duration()
+    message.FromMicroseconds(round(seconds * 1e6))
+    return message
