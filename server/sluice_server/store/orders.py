@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select, update
 
 from sluice_server.domain.errors import ConcurrentChange
 from sluice_server.domain.orders.model import Order, OrderState, Submission
@@ -82,7 +82,9 @@ class SqlOrders:
         values = named(CHANGEABLE_COLUMNS, change_row(order, SQLALCHEMY))
         if values["finished_at"] is not None:
             # It became final then, and not again with a later remark in its history.
-            values["finished_at"] = func.coalesce(columns.finished_at, literal(order.updated_at, columns.finished_at.type))
+            values["finished_at"] = func.coalesce(
+                columns.finished_at, literal(order.updated_at, columns.finished_at.type)
+            )
         met = await self._session.changed(
             update(orders)
             .where(columns.order_seq == stored.order_seq, columns.version == order.version)
