@@ -72,20 +72,20 @@ class SqlEvidence:
             edges = [and_(decided >= decided_from, decided <= decided_until)]
         else:
             whole = (
-                select(order_counts.c.insurer_id, func.sum(order_counts.c.routed))
+                select(order_counts.c.insurer_id, func.sum(order_counts.c.routed).label("orders"))
                 .where(order_counts.c.bucket >= first, order_counts.c.bucket < last)
                 .group_by(order_counts.c.insurer_id)
             )
-            for row in await self._session.execute(whole):
-                counted[row[0]] += int(row[1])
+            for row in (await self._session.execute(whole)).mappings():
+                counted[row["insurer_id"]] += int(row["orders"])
             edges = [
                 and_(decided >= decided_from, decided < _start_of(first)),
                 and_(decided >= _start_of(last), decided <= decided_until),
             ]
         for edge in edges:
-            rows = select(orders.c.insurer_id, func.count()).where(edge).group_by(orders.c.insurer_id)
-            for row in await self._session.execute(rows):
-                counted[row[0]] += row[1]
+            rows = select(orders.c.insurer_id, func.count().label("orders")).where(edge).group_by(orders.c.insurer_id)
+            for row in (await self._session.execute(rows)).mappings():
+                counted[row["insurer_id"]] += row["orders"]
         return {insurer_id: count for insurer_id, count in sorted(counted.items()) if insurer_id and count}
 
     async def _whole_buckets(

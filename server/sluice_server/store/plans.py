@@ -57,6 +57,11 @@ class SqlPlans:
     async def active(self) -> StoredPlan | None:
         return await self._one(_PLANS.where(plans.c.version == plan_activation.c.version))
 
+    async def active_version(self) -> int | None:
+        statement = select(plan_activation.c.version)
+        version: int | None = (await self._session.execute(statement)).scalar_one()
+        return version
+
     async def activate(self, version: int, *, expected_etag: str) -> StoredPlan:
         statement = select(plan_activation.c.revision).with_for_update()
         stored_etag = str((await self._session.execute(statement)).scalar_one())

@@ -1,0 +1,65 @@
+"""One order's write as the decision log passes it to a database: encoded where it is asked for, so that an order that
+cannot be encoded fails its own call and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sluice_server.domain.orders.model import Order
+from sluice_server.store.counts import Standing, standing_of
+from sluice_server.store.rows import Codec, Row, change_row, decision_row, order_row, submission_row
+
+
+@dataclass(frozen=True, slots=True)
+class OrderWrite:
+    """A new order, or the change of one."""
+
+    application_id: str
+    new: bool
+    version: int
+    """Of a change: the one the order was read at."""
+    row: Row
+    """By ORDER_COLUMNS for a new order, by CHANGEABLE_COLUMNS for a change."""
+    decisions: tuple[Row, ...]
+    submissions: tuple[Row, ...]
+    standing: Standing
+
+
+class OrderWriter(Protocol):
+    """Writes many orders in one transaction."""
+
+    @property
+    def codec(self) -> Codec: ...
+
+    async def write(self, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+        """Durable when it returns, or raises and nothing is written (or it cannot be known, when the connection broke
+        during the commit). For each write whether it took place: False for a new order whose application_id is known
+        (the first of several in ``writes`` takes place), and for a change of an order that is not at its version any
+        more. An application_id has at most one change in ``writes``."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+def new_order(order: Order, codec: Codec) -> OrderWrite:
+    """Stores the order, unless its application_id is known."""
+    return _write(order, codec, order_row(order, codec), new=True)
+
+
+def changed_order(order: Order, codec: Codec) -> OrderWrite:
+    """Changes the order, if it is stored at ``order.version``."""
+    return _write(order, codec, change_row(order, codec), new=False)
+
+
+def _write(order: Order, codec: Codec, row: Row, *, new: bool) -> OrderWrite:
+    return OrderWrite(
+        application_id=order.application_id,
+        new=new,
+        version=order.version,
+        row=row,
+        decisions=tuple(decision_row(decision, codec) for decision in order.decisions),
+        submissions=tuple(submission_row(submission, codec) for submission in order.submissions),
+        standing=standing_of(order),
+    )

@@ -1,0 +1,173 @@
+"""Many orders in one commit on SQLite: a thread and a connection of its own, one multi-row statement for many rows."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from sluice_server.store.counts import COUNT_COLUMNS, UPSERT, CountChanges, standing
+from sluice_server.store.engine import BUSY_SECONDS, sqlite_pragmas
+from sluice_server.store.order_write import OrderWrite
+from sluice_server.store.rows import (
+    CHANGEABLE_COLUMNS,
+    DECISION_COLUMNS,
+    ORDER_COLUMNS,
+    SQLITE3,
+    SUBMISSION_CHANGES,
+    SUBMISSION_COLUMNS,
+    Codec,
+    Row,
+)
+from sluice_server.store.types import from_microseconds
+from sluice_server.store.unit_of_work import WriteGate
+
+_ROWS_AT_ONCE = 256
+"""Rows of one statement at most; a batch is cut into powers of two, so that few statements are ever compiled."""
+
+
+class SqliteWriter:
+    """Implements ``store.order_write.OrderWriter``."""
+
+    def __init__(self, path: str, gate: WriteGate) -> None:
+        self._path = path
+        self._gate = gate
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sluice-decision-log")
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def codec(self) -> Codec:
+        return SQLITE3
+
+    async def write(self, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+        async with self._gate:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, writes)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown(wait=False)
+
+    def _write(self, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+        connection = self._connection or self._connect()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            results = _apply(connection, writes)
+            connection.execute("COMMIT")
+        except BaseException:
+            # A full disk ends the transaction by itself. A fresh connection forgets whatever the broken one knew.
+            self._disconnect()
+            raise
+        return results
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
+        )
+        for pragma in sqlite_pragmas():
+            connection.execute(pragma)
+        self._connection = connection
+        return connection
+
+    def _disconnect(self) -> None:
+        """Closes the connection, which rolls back what is not committed."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _apply(connection: sqlite3.Connection, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+    counts = CountChanges()
+    new: dict[str, OrderWrite] = {}
+    for write in writes:
+        if write.new:
+            new.setdefault(write.application_id, write)
+    numbers = dict(_insert_orders(connection, [write.row for write in new.values()]))
+    stored = [(numbers[write.application_id], write) for write in new.values() if write.application_id in numbers]
+    for _, write in stored:
+        counts.move(None, write.standing)
+
+    changed = []
+    for write in writes:
+        if not write.new and (number := _change(connection, write, counts)) is not None:
+            changed.append((number, write))
+
+    _insert(connection, "decisions", DECISION_COLUMNS, _with_numbers(stored, "decisions"), "")
+    _insert(connection, "decisions", DECISION_COLUMNS, _with_numbers(changed, "decisions"), "ON CONFLICT DO NOTHING")
+    _insert(connection, "submissions", SUBMISSION_COLUMNS, _with_numbers([*stored, *changed], "submissions"), _UPSERT)
+    connection.executemany(_ADD_COUNTS, counts.rows(shard=0))
+
+    written = {id(write) for _, write in (*stored, *changed)}
+    return [id(write) in written for write in writes]
+
+
+def _insert_orders(connection: sqlite3.Connection, rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
+    """Inserts those that are not known; their application_ids and order_seqs."""
+    for part in _powers_of_two(rows):
+        yield from connection.execute(
+            _values("orders", ORDER_COLUMNS, len(part))
+            + " ON CONFLICT (application_id) DO NOTHING RETURNING application_id, order_seq",
+            [value for row in part for value in row],
+        ).fetchall()
+
+
+def _change(connection: sqlite3.Connection, write: OrderWrite, counts: CountChanges) -> int | None:
+    """Changes an order that is at its version; its order_seq, or None."""
+    found = connection.execute(_SELECT, (write.application_id, write.version)).fetchone()
+    if found is None:
+        return None
+    order_seq, insurer_id, product_line, decided_at, submit_requested, state = found
+    connection.execute(_UPDATE, (*write.row, order_seq))
+    before = standing(
+        insurer_id=insurer_id,
+        product_line=product_line,
+        decided_at=None if decided_at is None else from_microseconds(decided_at),
+        submit_requested=bool(submit_requested),
+        state=state,
+    )
+    counts.move(before, write.standing)
+    return int(order_seq)
+
+
+def _with_numbers(numbered: Iterable[tuple[int, OrderWrite]], kind: str) -> list[Row]:
+    return [(order_seq, *row) for order_seq, write in numbered for row in getattr(write, kind)]
+
+
+def _insert(
+    connection: sqlite3.Connection, table: str, columns: Sequence[str], rows: Sequence[Row], conflict: str
+) -> None:
+    for part in _powers_of_two(rows):
+        statement = _values(table, ("order_seq", *columns), len(part)) + f" {conflict}"
+        connection.execute(statement, [value for row in part for value in row])
+
+
+def _powers_of_two(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    start = 0
+    while start < len(rows):
+        size = min(_ROWS_AT_ONCE, 1 << ((len(rows) - start).bit_length() - 1))
+        yield rows[start : start + size]
+        start += size
+
+
+def _values(table: str, columns: Sequence[str], count: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * count)}"  # noqa: S608 - own names
+
+
+_SELECT = (
+    "SELECT order_seq, insurer_id, product_line, decided_at, submit_requested, state FROM orders "
+    "WHERE application_id = ? AND version = ?"
+)
+_FINISHED_AT = f"?{CHANGEABLE_COLUMNS.index('finished_at') + 1}"
+_CHANGES = ", ".join(
+    f"{name} = ?{place}"
+    if name != "finished_at"
+    # It became final then, and not again with a later remark in its history.
+    else f"finished_at = CASE WHEN {_FINISHED_AT} IS NOT NULL THEN coalesce(finished_at, {_FINISHED_AT}) END"
+    for place, name in enumerate(CHANGEABLE_COLUMNS, start=1)
+)
+_UPDATE = f"UPDATE orders SET {_CHANGES}, version = version + 1 WHERE order_seq = ?{len(CHANGEABLE_COLUMNS) + 1}"  # noqa: S608 - own names
+_UPSERT = "ON CONFLICT (order_seq, number) DO UPDATE SET " + ", ".join(
+    f"{c} = excluded.{c}" for c in SUBMISSION_CHANGES
+)
+_ADD_COUNTS = f"{_values('order_counts', COUNT_COLUMNS, 1)} {UPSERT}"
