@@ -78,7 +78,7 @@ class Mode:
         """This mode with the script's numbers. Raises InvalidInput naming every wrong one."""
         kinds = {item.name: item.type for item in fields(self)}
         violations = [
-            Violation(name, f"is not known; known are {', '.join(kinds)}") for name in script if name not in kinds
+            Violation(name, f"is none of {', '.join(kinds)}") for name in script if name not in kinds
         ]
         numbers: dict[str, int | float] = {}
         for name, value in script.items():

@@ -1,0 +1,80 @@
+"""An adapter in Python, found by its entry point as an installed package would be."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sluice_server.domain.context import SystemClock
+from sluice_server.domain.errors import InvalidInput
+from sluice_server.domain.orders.model import Outcome
+from sluice_server.domain.tracing import Untraced
+from sluice_server.insurers.directory import ConfiguredAdapters, open_adapters
+from tests.support.submissions import submission_request
+
+SOURCE = '''
+from sluice_server.domain.orders.model import Outcome
+from sluice_server.domain.orders.ports import SubmissionResult
+
+
+class PaperMail:
+    """Insures by letter: the policy's number is the letter's."""
+
+    def __init__(self, insurer_id, prefix):
+        self.insurer_id, self.prefix, self.closed = insurer_id, prefix, False
+
+    async def submit(self, request):
+        return SubmissionResult(Outcome.SUCCESS, policy_number=f"{self.prefix}-{request.idempotency_key}")
+
+    async def inquire(self, request):
+        return None
+
+    async def close(self):
+        self.closed = True
+
+
+def build(*, insurer_id, options, clock, tracer):
+    if "prefix" not in options:
+        raise ValueError("options need a prefix")
+    return PaperMail(insurer_id, options["prefix"])
+'''
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package with the entry point ``paper-mail``."""
+    info = tmp_path / "paper_mail-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: paper-mail\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[sluice.insurers]\npaper-mail = paper_mail_adapter:build\n")
+    (tmp_path / "paper_mail_adapter.py").write_text(SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "paper_mail_adapter", raising=False)
+
+
+def opened(tmp_path: Path, insurers: str) -> ConfiguredAdapters:
+    (tmp_path / "insurers.yaml").write_text(f"insurers: {insurers}")
+    return open_adapters(tmp_path / "insurers.yaml", environment={}, clock=SystemClock(), tracer=Untraced())
+
+
+@pytest.mark.usefixtures("installed")
+async def test_an_installed_adapter_is_built_used_and_closed(tmp_path: Path) -> None:
+    adapters = opened(tmp_path, "{ letters: { adapter: paper-mail, options: { prefix: L } } }")
+    assert adapters.insurer_ids == ("letters",)
+    adapter = adapters.get("letters")
+    result = await adapter.submit(submission_request())
+    assert (result.outcome, result.policy_number) == (Outcome.SUCCESS, "L-key-1")
+    await adapters.close()
+    assert vars(adapter)["closed"] is True
+
+
+@pytest.mark.usefixtures("installed")
+def test_every_adapter_that_cannot_be_built_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        opened(tmp_path, "{ letters: { adapter: paper-mail }, pigeons: { adapter: pigeon } }")
+    assert [(v.field, v.description) for v in refused.value.violations] == [
+        ("insurers.letters.adapter", "'paper-mail' cannot be used: options need a prefix"),
+        ("insurers.pigeons.adapter", "no adapter 'pigeon' is installed; installed: paper-mail"),
+    ]
