@@ -30,7 +30,8 @@ Made by `sluice-flink contract` from `flink/sql`; do not edit.
 The loader creates the result tables in the risk query store: SQLite in a file of its own, PostgreSQL in the schema
 `risk`. There each has one more column, `data_version BIGINT NOT NULL`, first in its primary key. Beside them:
 
-- `data_versions(data_version, watermark, published_at, row_counts, fingerprint, flink_version, duration_seconds, state)`:
+- `data_versions(data_version, watermark, published_at, row_counts, fingerprint, flink_version, duration_seconds,
+  state)`:
   one row a version whose rows can be read; state PUBLISHED (the newest published one), SUPERSEDED or FAILED.
 - `active_data_version(only_row = 1, data_version)`: one row, the pointer. Read it and the rows of that version in one
   transaction. Rows, pointer and pruning of a publication are one transaction of the loader's.

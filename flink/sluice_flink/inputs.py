@@ -1,7 +1,7 @@
 """The input files: checked before Flink starts, staged for it, and searched for the bad row when Flink stumbles.
 
-Flink's CSV format knows no header line. So the header is checked here against the declared columns, and the lines after it
-are copied to a working folder, byte for byte; on the way they are digested.
+Flink's CSV format knows no header line. So the header is checked here against the declared columns, and the lines after
+it are copied to a working folder, byte for byte; on the way they are digested.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class StagedInput:
 
 
 def stage(input_dir: Path, orders_dir: Path | None, work: Path) -> StagedInput:
-    """Check every source file's header and copy the rows under `work`. Raises `BadInput` naming everything that is wrong.
+    """Check every source file's header and copy the rows under `work`. Raises `BadInput` naming all that is wrong.
 
     A CSV table is a folder of files (`policies/*.csv`) or one file (`policies.csv`). Orders are read where they are.
     """
@@ -114,7 +114,7 @@ def _copy_rows(path: Path, target: Path, name: str, digest: hashlib._Hash) -> in
 
 
 def find_bad_rows(staged: StagedInput) -> list[str]:
-    """Sentences about rows that do not fit their table's types, at most one a file. Read only after Flink has failed."""
+    """Sentences about rows that do not fit their table's types, at most one a file; for when Flink has failed."""
     found: list[str] = []
     for table in source_tables().values():
         if table.name == ORDERS:

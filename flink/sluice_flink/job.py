@@ -118,7 +118,7 @@ def run(parameters: RunParameters, now: Callable[[], dt.datetime], display: Disp
 
 
 def choose_watermark(parameters: RunParameters, now: Callable[[], dt.datetime]) -> dt.datetime:
-    """The given watermark, else the one the input states, else now; in UTC. Raises `BadInput` for one without a time zone."""
+    """The given watermark, else the one the input states, else now; in UTC. `BadInput` if it has no time zone."""
     stated = parameters.input_dir / "watermark.txt"
     watermark = parameters.watermark
     if watermark is None and stated.is_file():

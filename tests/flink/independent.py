@@ -49,7 +49,7 @@ SELECT channel_id, store_id, device_model_id, brand, category, product_code, pro
         ELSE round(exposure_years * 1e9)::BIGINT * day_b // (seen - start_date)
             - round(exposure_years * 1e9)::BIGINT * day_a // (seen - start_date) END AS nano_years,
     net * day_b // (stop - start_date) - net * day_a // (stop - start_date) AS earned,
-    0 AS claims, 0 AS denied, 0 AS incurred, 0 AS early
+    0 AS claims, 0 AS denied, 0::BIGINT AS incurred, 0 AS early
 FROM portions
 UNION ALL
 SELECT channel_id, store_id, device_model_id, brand, category, product_code, product_line, insurer_id,
@@ -59,7 +59,8 @@ FROM cover WHERE stop = start_date AND net > 0 AND start_date < $today;
 
 CLAIMS = """
 CREATE TEMP TABLE counted AS
-SELECT k.*, v.channel_id, v.store_id, v.device_model_id, v.brand, v.category, v.product_code, v.product_line, v.insurer_id,
+SELECT k.*, v.channel_id, v.store_id, v.device_model_id, v.brand, v.category, v.product_code, v.product_line,
+    v.insurer_id,
     date_trunc('month', occurred_on)::DATE AS month,
     (status = 'DENIED')::INT AS denied,
     if(status = 'DENIED', 0, incurred_minor) AS incurred,
@@ -89,8 +90,8 @@ RESULTS = {
             SELECT part_code, sum(1 - denied)::HUGEINT AS paid, sum(incurred)::HUGEINT AS total
             FROM counted WHERE repair_shop_id IS NOT NULL GROUP BY part_code
         ), sums AS (
-            SELECT repair_shop_id, part_code, month, count(*) AS claims, sum(incurred) AS incurred, sum(denied) AS denied,
-                sum(again) AS again, sum(early) AS early
+            SELECT repair_shop_id, part_code, month, count(*) AS claims, sum(incurred) AS incurred,
+                sum(denied) AS denied, sum(again) AS again, sum(early) AS early
             FROM counted WHERE repair_shop_id IS NOT NULL GROUP BY ALL
         ), running AS (
             SELECT *, sum(claims - denied) OVER (PARTITION BY part_code ORDER BY repair_shop_id, month)::HUGEINT AS upto
@@ -117,9 +118,7 @@ RESULTS = {
 
 def compute(input_dir: Path, orders_dir: Path | None, watermark: dt.datetime) -> dict[str, list[tuple[object, ...]]]:
     """Every result table (but `source_check`) from the source files, sorted."""
-    return {
-        name: sorted(connection_rows) for name, connection_rows in _compute(input_dir, orders_dir, watermark).items()
-    }
+    return {name: sorted(rows) for name, rows in _compute(input_dir, orders_dir, watermark).items()}
 
 
 def _compute(input_dir: Path, orders_dir: Path | None, watermark: dt.datetime) -> dict[str, list[tuple[object, ...]]]:

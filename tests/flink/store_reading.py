@@ -1,0 +1,60 @@
+"""Reads the risk store as the server does: the pointer and the rows of its version in one transaction."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from sluice_flink.publish import Row
+from sluice_flink.risk_store import RiskTables, normalise_url, store_schema
+
+
+async def active_version(store_url: str) -> int:
+    """The version the pointer shows."""
+    version, _ = await read_active(store_url)
+    return version
+
+
+async def read_active(store_url: str) -> tuple[int, dict[str, list[Row]]]:
+    """The active version and its rows by table, without the column data_version."""
+    return await _read(store_url, None)
+
+
+async def read_version(store_url: str, version: int) -> dict[str, list[Row]]:
+    """The rows of `version` by table."""
+    return (await _read(store_url, version))[1]
+
+
+async def listed_versions(store_url: str) -> list[tuple[int, str]]:
+    """Version and state of everything listed, ascending."""
+    url = normalise_url(store_url)
+    versions = RiskTables(store_schema(url)).data_versions
+    engine = sa.ext.asyncio.create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            query = sa.select(versions.c.data_version, versions.c.state).order_by(versions.c.data_version)
+            return [(row.data_version, row.state) for row in await connection.execute(query)]
+    finally:
+        await engine.dispose()
+
+
+async def _read(store_url: str, version: int | None) -> tuple[int, dict[str, list[Row]]]:
+    url = normalise_url(store_url)
+    tables = RiskTables(store_schema(url))
+    engine = sa.ext.asyncio.create_async_engine(url)
+    try:
+        async with engine.connect() as connection:
+            # A snapshot for the whole transaction; SQLite has one by itself.
+            if connection.dialect.name == "postgresql":
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            else:
+                await connection.exec_driver_sql("BEGIN")
+            if version is None:
+                version = (await connection.scalars(sa.select(tables.active_data_version.c.data_version))).one()
+            rows: dict[str, list[Row]] = {}
+            for name, table in tables.results.items():
+                columns = [column for column in table.columns if column.name != "data_version"]
+                query = sa.select(*columns).where(table.c.data_version == version)
+                rows[name] = [tuple(row) for row in await connection.execute(query)]
+            return version, rows
+    finally:
+        await engine.dispose()
