@@ -1,9 +1,9 @@
 """The hot path to the disk: many calls, one commit.
 
 A commit for each row costs as much as the whole call around it, and in a busy server a writer that commits as fast as
-it can finds only a handful of rows waiting each time. So commits are paced: the first after a pause is made at once, the
-next not before a minimum gap, and whatever has gathered goes into it. The event loop owns the list of what waits; the
-writer takes a batch and reports once for all of it, so that no wake-up is lost and each batch wakes the loop once.
+it can finds only a handful of rows waiting each time. So commits are paced: the first after a pause is made at once,
+the next not before a minimum gap, and whatever has gathered goes into it. The event loop owns the list of what waits;
+the writer takes a batch and reports once for all of it, so that no wake-up is lost and each batch wakes the loop once.
 """
 
 from __future__ import annotations

@@ -126,3 +126,8 @@ class DecisionLog(Protocol):
         """Stores a new order durably and returns it; when the application_id is known already, returns the stored
         order instead (the caller compares fingerprints). Raises Unavailable when the store does not answer."""
         ...
+
+    async def save(self, order: Order) -> None:
+        """What ``OrderRepository.save`` does, in a commit that many calls share: for a change that needs nothing else in
+        its unit of work. Durable when it returns; raises ConcurrentChange, Unavailable."""
+        ...
