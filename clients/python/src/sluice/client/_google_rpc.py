@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from types import MappingProxyType
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -33,7 +32,7 @@ class Details:
     """What a status says beyond its code and text; empty where the server said nothing."""
 
     reason: str = ""
-    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    metadata: Mapping[str, str] = field(default_factory=dict)
     violations: tuple[Violation, ...] = ()
     subject: str = ""
     retry_after_seconds: float | None = None
@@ -58,7 +57,7 @@ def _read(name: str, value: bytes, into: dict[str, Any]) -> None:
         case "google.rpc.ErrorInfo":
             info = _message(name).FromString(value)
             into["reason"] = info.reason
-            into["metadata"] = MappingProxyType(dict(info.metadata))
+            into["metadata"] = dict(info.metadata)
         case "google.rpc.BadRequest":
             bad = _message(name).FromString(value)
             into["violations"] = tuple(Violation(v.field, v.description) for v in bad.field_violations)
