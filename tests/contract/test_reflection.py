@@ -48,6 +48,7 @@ async def test_it_lists_the_services(ask: Any) -> None:
         "sluice.type.v1.ERROR_REASON_INTERNAL",
         "grpc.health.v1.Health.Check",
         "google.protobuf.Timestamp",
+        "google.rpc.ErrorInfo",
     ],
 )
 async def test_it_finds_symbols_of_every_kind_with_all_that_they_need(ask: Any, symbol: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, FileDescriptorProto, FileDescriptorSet
+from google.rpc import error_details_pb2, status_pb2
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
@@ -36,6 +37,9 @@ class Reflection(reflection_pb2_grpc.ServerReflectionServicer):  # type: ignore[
         for service in self._services:
             if not any(service in _symbols(file) for file in self._files.values()):
                 self._add_from_pool(descriptor_pool.Default().FindFileContainingSymbol(service))
+        # So that grpcurl can show the details of errors.
+        self._add_from_pool(error_details_pb2.DESCRIPTOR)
+        self._add_from_pool(status_pb2.DESCRIPTOR)
         self._file_of_symbol = {symbol: file.name for file in self._files.values() for symbol in _symbols(file)}
 
     async def ServerReflectionInfo(
