@@ -130,7 +130,8 @@ async def test_policies_are_listed_page_by_page_with_what_reconciliation_needs(
     async with simulated(tmp_path) as insurer:
         for number in range(5):
             await post(http, insurer.url, f"k{number}", f"app-{number}")
-        found, after = [], 0
+        found: list[dict[str, Any]] = []
+        after: int | None = 0
         while after is not None:
             async with http.get(f"{insurer.url}/v1/policies?after={after}&limit=2") as answer:
                 page = await answer.json()

@@ -51,10 +51,14 @@ def test_secrets_show_nowhere_but_where_they_are_sent() -> None:
 def test_missing_secrets_are_named_by_their_reference(tmp_path: Path) -> None:
     found = problems(tmp_path, EXAMPLE.read_text())
     assert found == [
-        "8: insurers.northstar-mutual.headers.Authorization.secret: "
-        "the environment variable NORTHSTAR_TOKEN is not set or empty",
-        "9: insurers.northstar-mutual.signing.secret: "
-        "the environment variable NORTHSTAR_SIGNING_KEY is not set or empty",
+        (
+            "8: insurers.northstar-mutual.headers.Authorization.secret: "
+            "the environment variable NORTHSTAR_TOKEN is not set or empty"
+        ),
+        (
+            "9: insurers.northstar-mutual.signing.secret: "
+            "the environment variable NORTHSTAR_SIGNING_KEY is not set or empty"
+        ),
     ]
 
 
@@ -62,8 +66,10 @@ def test_a_secret_written_into_the_file_is_refused_without_repeating_it(tmp_path
     source = EXAMPLE.read_text().replace("env:NORTHSTAR_SIGNING_KEY", "hunter2-in-plain")
     found = problems(tmp_path, source, SECRETS)
     assert found == [
-        "9: insurers.northstar-mutual.signing.secret: "
-        "must be env:NAME or file:PATH; the secret itself does not belong into this file"
+        (
+            "9: insurers.northstar-mutual.signing.secret: "
+            "must be env:NAME or file:PATH; the secret itself does not belong into this file"
+        )
     ]
 
 
@@ -107,31 +113,42 @@ plans: {}
         f"2: {a}: an insurer's id is lower-case letters, digits and hyphens, at most 63",
         f"3: {a}.base_url: must be https://host or http://host",
         f"4: {a}.timeout_seconds: must be more than 0 and at most 300, not -1",
-        f"5: {a}.concurency: is not known here; known are base_url, concurrency, connect_timeout_seconds, endpoints, "
-        "headers, inquire, insecure_plain_http, largest_answer_bytes, signing, submit, timeout_seconds, tls",
+        (
+            f"5: {a}.concurency: is not known here; known are base_url, concurrency, connect_timeout_seconds, "
+            "endpoints, headers, inquire, insecure_plain_http, largest_answer_bytes, signing, submit, timeout_seconds, "
+            "tls"
+        ),
         f"6: {a}.headers.Bad Header: cannot be set as a header",
         f"6: {a}.headers.Host: cannot be set as a header",
         f"7: {a}.signing.algorithm: must be one of hmac-sha256, hmac-sha512, not 'md5'",
-        f"7: {a}.signing.over: {{colour}} cannot be signed; there are timestamp, method, path, body, body_sha256, "
-        "idempotency_key",
+        (
+            f"7: {a}.signing.over: {{colour}} cannot be signed; there are timestamp, method, path, body, body_sha256, "
+            "idempotency_key"
+        ),
         f"7: {a}.signing.over: must hold {{body}} or {{body_sha256}}, or the body could be changed on its way",
         f"7: {a}.signing.secret: the environment variable MISSING is not set or empty",
         f"8: {a}.submit.policy_number: is required",
         f"9: {a}.submit.method: must be one of GET, POST, PUT, PATCH, not 'DELETE'",
         f"10: {a}.submit.path: must begin with / and hold nothing that a URL cannot, such as a space",
-        f"11: {a}.submit.body: at body.model: {{application.device.serial}}: application.device has no 'serial'; "
-        "it has device_ref, model_id, category, brand, price, purchased_on",
+        (
+            f"11: {a}.submit.body: at body.model: {{application.device.serial}}: application.device has no 'serial'; "
+            "it has device_ref, model_id, category, brand, price, purchased_on"
+        ),
         f"12: {a}.submit.outcomes: no rule says SUCCESS, so it would never be known",
-        f"13: {a}.submit.outcomes[0].outcome: must be one of SUCCESS, BUSINESS_REJECTION, TECHNICAL_FAILURE, UNKNOWN, "
-        "CALLER_FAULT, not 'SUCCES'",
+        (
+            f"13: {a}.submit.outcomes[0].outcome: must be one of SUCCESS, BUSINESS_REJECTION, TECHNICAL_FAILURE, "
+            "UNKNOWN, CALLER_FAULT, not 'SUCCES'"
+        ),
         f"13: {a}.submit.outcomes[0].status: 999 is no HTTP status; write 200, 2xx or a list of them",
         f"14: {a}.submit.outcomes[1].in: must be a list of codes in quotes",
         f"15: {a}.submit.outcomes[2].outcome: has no condition; give a status, a path or both",
         f"17: {b}.base_url: is not encrypted; use https://, or say insecure_plain_http: true",
         f"19: {b}.inquire.outcomes: no rule says SUCCESS, so it would never be known",
         f"19: {b}.inquire.outcomes: no rule says NOT_FOUND, so it would never be known",
-        f"19: {b}.inquire.outcomes[0].outcome: must be one of SUCCESS, BUSINESS_REJECTION, NOT_FOUND, UNKNOWN, "
-        "not 'CALLER_FAULT'",
+        (
+            f"19: {b}.inquire.outcomes[0].outcome: must be one of SUCCESS, BUSINESS_REJECTION, NOT_FOUND, UNKNOWN, "
+            "not 'CALLER_FAULT'"
+        ),
         f"19: {b}.inquire.path: has a brace without its partner at position 4",
         "20: insurers.gamma: must be a mapping",
         "21: plans: is not known here; known are insurers",
@@ -164,7 +181,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
 def test_a_python_adapter_that_is_not_installed_is_named(tmp_path: Path) -> None:
     file = tmp_path / "insurers.yaml"
     file.write_text("insurers: { own: { adapter: soap-dinosaur, options: { wsdl: x } } }")
-    with pytest.raises(InvalidInput, match="insurers.own.adapter: no adapter 'soap-dinosaur' is installed"):
+    with pytest.raises(InvalidInput, match=r"insurers\.own\.adapter: no adapter 'soap-dinosaur' is installed"):
         build_adapters(load_insurers(file, environment={}), clock=SystemClock(), tracer=Untraced())
 
 
