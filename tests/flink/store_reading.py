@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from sluice_flink.publish import Row
 from sluice_flink.risk_store import RiskTables, normalise_url, store_schema
@@ -28,7 +29,7 @@ async def listed_versions(store_url: str) -> list[tuple[int, str]]:
     """Version and state of everything listed, ascending."""
     url = normalise_url(store_url)
     versions = RiskTables(store_schema(url)).data_versions
-    engine = sa.ext.asyncio.create_async_engine(url)
+    engine = create_async_engine(url)
     try:
         async with engine.connect() as connection:
             query = sa.select(versions.c.data_version, versions.c.state).order_by(versions.c.data_version)
@@ -40,7 +41,7 @@ async def listed_versions(store_url: str) -> list[tuple[int, str]]:
 async def _read(store_url: str, version: int | None) -> tuple[int, dict[str, list[Row]]]:
     url = normalise_url(store_url)
     tables = RiskTables(store_schema(url))
-    engine = sa.ext.asyncio.create_async_engine(url)
+    engine = create_async_engine(url)
     try:
         async with engine.connect() as connection:
             # A snapshot for the whole transaction; SQLite has one by itself.

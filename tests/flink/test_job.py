@@ -38,7 +38,7 @@ def difficult_run(tmp_path_factory: pytest.TempPathFactory) -> DifficultRun:
     folder = tmp_path_factory.mktemp("difficult")
     source, orders = write_difficult_input(folder)
     store_url = f"sqlite:///{folder / 'risk.db'}"
-    more = ["--orders", orders, "--watermark", WATERMARK, "--reject-limit", "0.2"]
+    more: list[str | Path] = ["--orders", orders, "--watermark", WATERMARK, "--reject-limit", "0.2"]
     report = run_job(source, store_url, folder / "work", *more).report()
     return DifficultRun(source, orders, store_url, report, read_results(folder / "work" / "results"))
 

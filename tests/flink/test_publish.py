@@ -1,0 +1,139 @@
+"""The loader on SQLite and PostgreSQL: versions, retention, and that no reader and no kill ever sees half a version."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from sluice_flink.publish import BadResults, Row, publish_rows, read_results, rows_from_mappings
+from sluice_flink.risk_store import BadStoreUrl, normalise_url
+from sluice_flink.sql_files import result_tables
+from tests.flink.published_rows import ROWS_PER_TABLE, marked_rows, publication, publisher_command, repository
+from tests.flink.store_reading import active_version, listed_versions, read_active, read_version
+
+
+def marks_of(rows: Mapping[str, Sequence[Row]]) -> set[int]:
+    """The marks of all rows, after checking that every table has the number of rows of its mark."""
+    marks = {value for table in rows.values() for row in table for value in row if isinstance(value, int)}
+    for mark in marks:
+        assert {name: len(table) for name, table in rows.items()} == dict.fromkeys(rows, ROWS_PER_TABLE + mark)
+    return marks
+
+
+async def test_a_publication_becomes_the_active_version(store_url: str) -> None:
+    first = await publish_rows(store_url, marked_rows(1), publication())
+    second = await publish_rows(store_url, marked_rows(2), publication())
+    assert (first.data_version, second.data_version) == (1, 2)
+    version, rows = await read_active(store_url)
+    assert version == 2
+    assert marks_of(rows) == {2}
+    assert await listed_versions(store_url) == [(1, "SUPERSEDED"), (2, "PUBLISHED")]
+
+
+async def test_published_rows_come_back_unchanged(store_url: str) -> None:
+    rows = marked_rows(3)
+    await publish_rows(store_url, rows, publication())
+    _, stored = await read_active(store_url)
+    assert {name: sorted(table, key=repr) for name, table in stored.items()} == rows
+
+
+async def test_only_the_newest_versions_are_kept_and_numbers_never_come_again(store_url: str) -> None:
+    for mark in range(1, 5):
+        await publish_rows(store_url, marked_rows(mark), publication(keep_versions=2))
+    assert await listed_versions(store_url) == [(3, "SUPERSEDED"), (4, "PUBLISHED")]
+    assert marks_of(await read_version(store_url, 3)) == {3}
+    assert marks_of(await read_version(store_url, 2)) == set()
+
+
+async def test_two_publishers_at_once_publish_two_versions(store_url: str) -> None:
+    await publish_rows(store_url, marked_rows(1), publication())
+    published = await asyncio.gather(*(publish_rows(store_url, marked_rows(mark), publication()) for mark in (2, 3, 4)))
+    assert sorted(version.data_version for version in published) == [2, 3, 4]
+    assert await active_version(store_url) == 4
+
+
+async def test_a_publisher_killed_at_any_step_leaves_the_old_version_or_the_new_one(store_url: str) -> None:
+    steps: list[str] = []
+    await publish_rows(store_url, marked_rows(1), publication(), steps.append)
+    assert steps[-1] == "committed"
+    assert {f"{name} loaded" for name in result_tables()} < set(steps)
+    for step in steps:
+        process = await asyncio.create_subprocess_exec(*publisher_command(store_url, "2", step), cwd=repository())
+        assert await process.wait() == -signal.SIGKILL
+        version, rows = await read_active(store_url)
+        assert version == (2 if step == "committed" else 1), step
+        assert marks_of(rows) == {version}, step
+    # And the store still takes the next one.
+    assert (await publish_rows(store_url, marked_rows(3), publication())).data_version == 3
+
+
+async def test_a_concurrent_reader_never_sees_a_mixture(store_url: str) -> None:
+    await publish_rows(store_url, marked_rows(1), publication())
+    marks = ",".join(str(mark) for mark in range(2, 10))
+    process = await asyncio.create_subprocess_exec(*publisher_command(store_url, marks, "never"), cwd=repository())
+    ended = asyncio.create_task(process.wait())
+    seen: list[int] = []
+    while not ended.done():
+        version, rows = await read_active(store_url)
+        assert marks_of(rows) == {version}
+        seen.append(version)
+    assert await ended == 0
+    assert seen == sorted(seen)
+    assert await active_version(store_url) == 9
+    assert len(seen) > 9
+
+
+async def test_a_failed_publication_changes_nothing(store_url: str) -> None:
+    await publish_rows(store_url, marked_rows(1), publication())
+    twice = marked_rows(2)
+    twice["store_month"] = [*twice["store_month"], twice["store_month"][0]]
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await publish_rows(store_url, twice, publication())
+    version, rows = await read_active(store_url)
+    assert (version, marks_of(rows)) == (1, {1})
+
+
+async def test_two_hundred_thousand_rows_are_published_whole(store_url: str) -> None:
+    template = marked_rows(1)["store_month"][0]
+    rows = {"store_month": [(f"S{number:06d}", *template[1:]) for number in range(200_000)]}
+    begun = time.perf_counter()
+    published = await publish_rows(store_url, rows, publication())
+    print(f"200,000 rows in {time.perf_counter() - begun:.2f} s")
+    stored = await read_version(store_url, published.data_version)
+    assert sorted(stored["store_month"]) == rows["store_month"]
+
+
+def test_rows_by_name_must_name_every_column() -> None:
+    rows = rows_from_mappings({"channel_month": [dict.fromkeys(result_tables()["channel_month"].column_names, 0)]})
+    assert rows["channel_month"] == [(0,) * 8]
+    assert rows["store_month"] == []
+    with pytest.raises(BadResults, match="policies"):
+        rows_from_mappings({"channel_month": [{"channel_id": "CH01"}]})
+    with pytest.raises(BadResults, match="no such result tables: shop_month"):
+        rows_from_mappings({"shop_month": []})
+
+
+def test_result_files_that_do_not_fit_are_refused_with_their_place(tmp_path: Path) -> None:
+    with pytest.raises(BadResults, match="channel_month"):
+        read_results(tmp_path)
+    for name in result_tables():
+        (tmp_path / name).mkdir()
+    file = tmp_path / "channel_month" / "part-0"
+    file.write_text("CH01,2026-01-01,1,0.5,100,0,0,0\nCH01,2026-02-01,1,0.5,100,0,0\n")
+    with pytest.raises(BadResults, match="part-0, row 2: table channel_month has 8 columns, the row 7"):
+        read_results(tmp_path)
+    file.write_text("CH01,2026-01-01,1,0.5,1e2,0,0,0\n")
+    with pytest.raises(BadResults, match="part-0, row 1 of table channel_month"):
+        read_results(tmp_path)
+
+
+def test_store_urls_that_name_no_store_are_refused_without_showing_a_password() -> None:
+    for text in ("sqlite://", "sqlite:///:memory:", "mysql://user:secret@host/db", "not a url"):
+        with pytest.raises(BadStoreUrl) as refused:
+            normalise_url(text)
+        assert "secret" not in str(refused.value)
