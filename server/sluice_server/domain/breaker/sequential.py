@@ -27,10 +27,10 @@ from functools import lru_cache
 import numpy as np
 from scipy.linalg import solve_banded
 
-UNITS_OF_SMALLER_WEIGHT = 8
-"""The smaller of both weights is at least this many units of the grid …"""
-UNITS_OF_LARGER_WEIGHT = 400
-"""… unless the larger one would become more than this many."""
+UNITS_OF_LARGER_WEIGHT = 16
+"""The larger of both weights is at least this many units of the grid: rounding changes their ratio by at most 3 %."""
+MOST_STATES = 2_000
+"""Rates so near to each other, or so small, that the chain would have more states are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,8 @@ class SequentialStatistic:
 def design_test(
     normal_failure_rate: float, outage_failure_rate: float, mean_orders_between_false_cuts: float
 ) -> SequentialDesign:
-    """The test for p0, p1 and the false-alarm budget in orders. Raises ValueError unless 0 < p0 < p1 < 1.
+    """The test for p0, p1 and the false-alarm budget in orders. Raises ValueError unless 0 < p0 < p1 < 1,
+    and for rates that only thousands of orders could tell apart.
 
     The first call for a triple costs some milliseconds, later ones nothing.
     """
@@ -100,11 +101,16 @@ def design_test(
     if not 0 < p0 < p1 < 1:
         raise ValueError(f"0 < p0 < p1 < 1 must hold, not p0={p0}, p1={p1}")
     up, down = math.log(p1 / p0), math.log((1 - p0) / (1 - p1))
-    unit = max(min(up, down) / UNITS_OF_SMALLER_WEIGHT, max(up, down) / UNITS_OF_LARGER_WEIGHT)
-    failure_weight, success_weight = max(1, round(up / unit)), max(1, round(down / unit))
-    low, high = 0, failure_weight
-    while _mean_run_length(failure_weight, success_weight, high, p0) < budget:
-        low, high = high, high * 2
+    smaller, larger = min(up, down), max(up, down)
+    # A whole number of units in the smaller weight, so that its rounding costs nothing.
+    unit = smaller / math.ceil(UNITS_OF_LARGER_WEIGHT * smaller / larger)
+    failure_weight, success_weight = round(up / unit), round(down / unit)
+    # In small strides: run lengths grow exponentially with the limit, and soon beyond what doubles can resolve.
+    low, high, stride = 0, 0, max(1, int(min(up, 2.0) / unit))
+    while high == 0 or _mean_run_length(failure_weight, success_weight, high, p0) < budget:
+        low, high = high, high + stride
+        if max(high, failure_weight) > MOST_STATES:
+            raise ValueError(f"p0={p0} and p1={p1} are too near to each other for a budget of {budget:g} orders")
     while high - low > 1:
         middle = (low + high) // 2
         if _mean_run_length(failure_weight, success_weight, middle, p0) < budget:

@@ -21,14 +21,13 @@ from sluice_server.domain.errors import Unavailable
 from sluice_server.domain.unit_of_work import Store
 
 TICK_SECONDS = 1.0
-"""How often the evidence is looked at without any news."""
 GAP_SECONDS = 0.1
 """How long news are collected before they are looked at."""
 OVERLAP_SECONDS = 5.0
 """How far each reading goes back behind the newest outcome known: another replica's commit can become visible after
 outcomes that ended later. Replicas whose clocks differ by more than this miss each other's evidence."""
 SHORT_OVERLAP_SECONDS = 0.5
-"""The same for readings between two full ones (once a second)."""
+"""The same for readings between two full ones (one a tick)."""
 PAGE = 5_000
 LONGEST_BACK_OFF_SECONDS = 5.0
 REBUILD_LOOK_BACKS = (timedelta(hours=24), timedelta(hours=2))
@@ -41,14 +40,15 @@ logger = logging.getLogger(__name__)
 
 
 class BreakerWatch:
-    """As a worker: ticks once a second, and soon after ``notify``."""
+    """As a worker: ticks regularly, and soon after ``notify``."""
 
     name = "breaker-watch"
 
-    def __init__(self, store: Store, board: BreakerBoard, clock: Clock) -> None:
+    def __init__(self, store: Store, board: BreakerBoard, clock: Clock, *, tick_seconds: float = TICK_SECONDS) -> None:
         self._store = store
         self._board = board
         self._clock = clock
+        self._tick_seconds = tick_seconds
         self._book = EvidenceBook()
         self._leaks = LeakCount()
         self._changes = AutomaticChanges(store, clock)
@@ -88,13 +88,13 @@ class BreakerWatch:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Ticks until ``stopping`` is set."""
-        pause = TICK_SECONDS
+        pause = self._tick_seconds
         stop = asyncio.create_task(stopping.wait())
         try:
             while not stopping.is_set():
                 try:
                     await self.tick()
-                    pause = TICK_SECONDS
+                    pause = self._tick_seconds
                 except Unavailable as error:
                     pause = min(LONGEST_BACK_OFF_SECONDS, pause * 2)
                     logger.warning("evidence cannot be read: %s", error.message)
@@ -123,7 +123,7 @@ class BreakerWatch:
 
     async def _read(self, now: datetime) -> bool:
         """Breakers, new outcomes and the backlog, from one consistent state of the store. True for a full reading."""
-        full = self._full_reading_at is None or (now - self._full_reading_at).total_seconds() >= TICK_SECONDS
+        full = self._full_reading_at is None or ((now - self._full_reading_at).total_seconds() >= self._tick_seconds)
         async with self._store.read() as uow:
             breakers = await uow.breakers.list()
             insurers = await uow.insurers.list()
