@@ -128,6 +128,6 @@ class DecisionLog(Protocol):
         ...
 
     async def save(self, order: Order) -> None:
-        """What ``OrderRepository.save`` does, in a commit that many calls share: for a change that needs nothing else in
-        its unit of work. Durable when it returns; raises ConcurrentChange, Unavailable."""
+        """What ``OrderRepository.save`` does, in a commit that many calls share: for a change that needs nothing
+        else in its unit of work. Durable when it returns; raises ConcurrentChange, Unavailable."""
         ...
