@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 from google.protobuf import duration_pb2, field_mask_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ruamel.yaml import YAML
 
-from sluice.client import AsyncSluice, SluiceError
+from sluice.client import AsyncSluice
 from sluice.insurer.v1 import breaker_pb2, insurer_control_pb2, insurer_pb2
 from sluice.routing.v1 import routing_pb2
-from sluice_server.cli.demo.processes import Processes, ProcessFailed, free_port
+from sluice_server.cli.demo.processes import Processes, free_port
+from sluice_server.insurers.simulated.adapter import adapter_configuration
 
 INSURERS = {"insurer-a": "Anchor Insurance", "insurer-b": "Beacon Insurance", "insurer-c": "Cedar Insurance"}
 SHARES = {"insurer-a": 40, "insurer-b": 35, "insurer-c": 25}
@@ -27,7 +26,6 @@ FIRST_OPERATOR = "li.wei"
 SECOND_OPERATOR = "chen.na"
 FIRST_PORT = 7350
 PLAN = Path(__file__).with_name("plan.yaml")
-READY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ async def start(processes: Processes, folder: Path) -> House:
         config=folder / "sluice.yaml",
     )
     adapters = folder / "insurers.yaml"
-    _write_yaml(adapters, {"insurers": {name: _adapter(url) for name, url in insurers.items()}})
+    _write_yaml(adapters, {"insurers": {name: adapter_configuration(url) for name, url in insurers.items()}})
     _write_yaml(
         house.config,
         {
@@ -111,25 +109,6 @@ async def start(processes: Processes, folder: Path) -> House:
         },
     )
     return house
-
-
-async def wait_until_serving(client: AsyncSluice, processes: Processes) -> None:
-    """Asks the standard health service until it says SERVING."""
-    health = health_pb2_grpc.HealthStub(client.channel)
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        processes.check()
-        try:
-            answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=2.0, wait_for_ready=True)
-        except Exception as error:  # the channel's own errors while nobody listens yet
-            if not hasattr(error, "code"):
-                raise
-            await asyncio.sleep(0.1)
-            continue
-        if answer.status == health_pb2.HealthCheckResponse.SERVING:
-            return
-        await asyncio.sleep(0.1)
-    raise ProcessFailed(f"the server did not answer within {READY_SECONDS:.0f} s; see its log")
 
 
 async def furnish(client: AsyncSluice) -> int:
@@ -161,30 +140,6 @@ async def furnish(client: AsyncSluice) -> int:
     return int(version)
 
 
-def _adapter(base_url: str) -> dict[str, object]:
-    """Configuration of the generic HTTP/JSON adapter for a simulated insurer."""
-    return {
-        "base_url": base_url,
-        "timeout_seconds": 2.0,
-        "submit": {
-            "method": "POST",
-            "path": "/v1/policies",
-            "headers": {"Idempotency-Key": "{idempotency_key}"},
-            "body": {
-                "application_id": "{application.application_id}",
-                "product": "{binding.insurer_product_code}",
-                "device_model": "{application.device.model_id}",
-                "premium_minor": "{application.premium.amount_minor}",
-                "currency": "{application.premium.currency_code}",
-            },
-        },
-        "inquire": {"method": "GET", "path": "/v1/policies/{idempotency_key}"},
-    }
-
-
 def _write_yaml(path: Path, content: object) -> None:
     with path.open("w") as file:
         YAML().dump(content, file)
-
-
-__all__ = ["FAILING", "FIRST_OPERATOR", "INSURERS", "SECOND_OPERATOR", "SHARES", "House", "SluiceError", "furnish", "start"]

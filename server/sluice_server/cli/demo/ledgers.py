@@ -65,6 +65,8 @@ async def compare(client: AsyncSluice, insurers: Mapping[str, str], acknowledged
     held: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for insurer_id, base_url in insurers.items():
         for entry in await ledger(base_url):
+            if entry["status"] != "ISSUED":
+                continue
             held[str(entry["application_id"])].append((insurer_id, str(entry["policy_number"])))
     expected = {
         application_id: (order.decisions[-1].insurer_id, order.policy_number)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sluice.client import AsyncSluice
 from sluice.insurer.v1 import breaker_pb2, incident_pb2, insurer_control_pb2
-from sluice_server.cli.demo.house import FAILING, House
+from sluice_server.cli.demo.house import FAILING, FIRST_OPERATOR, SECOND_OPERATOR, House
 from sluice_server.cli.demo.traffic import Traffic
 from sluice_server.cli.demo.view import TrafficView
 
@@ -148,7 +148,7 @@ async def _way_back(
             reason="insurer says that the interface is back",
         )
     )
-    view.say(f"{first.actor} has confirmed with the insurer; {confirmed.abnormal_orders} abnormal orders to retry")
+    view.say(f"{FIRST_OPERATOR} has confirmed with the insurer; {confirmed.abnormal_orders} abnormal orders to retry")
     phase("abnormal orders are retried")
     async for step in first.insurers.RetryAbnormalOrders(
         insurer_control_pb2.RetryAbnormalOrdersRequest(insurer_id=FAILING, reason="after the confirmation"),
@@ -165,7 +165,7 @@ async def _way_back(
     await second.insurers.RestoreTraffic(
         insurer_control_pb2.RestoreTrafficRequest(insurer_id=FAILING, reason="retries were clean")
     )
-    view.say(f"{second.actor} has turned the second key: traffic returns in steps")
+    view.say(f"{SECOND_OPERATOR} has turned the second key: traffic returns in steps")
     phase("traffic returns in steps")
     seen.closed = await watch.until(FAILING, "CLOSED", RAMP_LIMIT_SECONDS)
     view.say(f"{FAILING} has all of its share again" if seen.closed else f"[red]{FAILING} did not come back[/red]")

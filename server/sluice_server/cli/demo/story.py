@@ -61,7 +61,7 @@ async def run(folder: Path, data: Path | None, console: Console) -> bool:
             AsyncSluice(home.address, actor=house.FIRST_OPERATOR) as first,
             AsyncSluice(home.address, actor=house.SECOND_OPERATOR) as second,
         ):
-            await house.wait_until_serving(first, processes)
+            await first.wait_until_serving()
             version = await house.furnish(first)
             console.print(f"server on {home.address}, three insurers, plan version {version} active")
             checks += await _outage(home, first, second, portfolio, console)

@@ -1,0 +1,176 @@
+"""The composition root: the one place that knows every room and puts them together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from sluice.insurer.v1 import insurer_control_pb2, insurer_control_pb2_grpc
+from sluice.risk.v1 import risk_query_pb2, risk_query_pb2_grpc
+from sluice.routing.v1 import routing_pb2, routing_pb2_grpc
+from sluice_server.alerts.alertmanager import AlertmanagerSink
+from sluice_server.alerts.delivery import AlarmDelivery
+from sluice_server.alerts.webhook import WebhookSink
+from sluice_server.api.insurer.service import InsurerControlServicer
+from sluice_server.api.risk.service import RiskQueryServicer
+from sluice_server.api.routing.service import RoutingServicer, RoutingUseCases
+from sluice_server.domain.breaker.board import BreakerBoard
+from sluice_server.domain.breaker.ports import AlarmSink
+from sluice_server.domain.breaker.use_cases import insurer_control_use_cases
+from sluice_server.domain.breaker.watch import BreakerWatch
+from sluice_server.domain.orders.calls import InsurerCalls
+from sluice_server.domain.orders.decide import Decisions
+from sluice_server.domain.orders.drain import DrainParked
+from sluice_server.domain.orders.queries import GetOrder, ListOrders
+from sluice_server.domain.orders.reconcile import ReconcileOrder
+from sluice_server.domain.orders.report import ReportOutcome
+from sluice_server.domain.orders.retry import RetryOrders
+from sluice_server.domain.orders.route import RouteApplication
+from sluice_server.domain.orders.submit import SubmitApplication
+from sluice_server.domain.orders.timing import OrderTiming
+from sluice_server.domain.risk.model_yaml import load_model, shipped_model
+from sluice_server.domain.risk.semantic_model import SemanticModel
+from sluice_server.domain.risk.use_cases import build_risk_use_cases
+from sluice_server.domain.routing.active import ActivePlan, PlanRefresh
+from sluice_server.domain.routing.catalogue import GetPlan, ListPlans
+from sluice_server.domain.routing.explain import ExplainRoute
+from sluice_server.domain.routing.publish import ActivatePlan, CreatePlan, ValidatePlan
+from sluice_server.insurers.directory import ConfiguredAdapters, build_adapters, open_adapters
+from sluice_server.runtime.lifecycle import Application, Platform, Service
+from sluice_server.runtime.order_export import OrderExportWorker
+from sluice_server.runtime.order_workers import ParkedDrainWorker, ReconciliationWorker
+from sluice_server.runtime.settings import Settings
+from sluice_server.store import open_store
+from sluice_server.store.risk import RiskStoreReader
+
+
+async def build(platform: Platform) -> Application:
+    """The whole server over its settings. What was opened is closed again if anything fails.
+
+    Raises Unavailable when the database cannot be reached, InvalidInput and its kin for files with mistakes in them.
+    """
+    async with AsyncExitStack() as opened:
+        application = await _build(platform, opened)
+        return Application(application.services, application.workers, opened.pop_all().aclose)
+
+
+async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
+    settings, clock, tracer = platform.settings, platform.clock, platform.tracer
+    # Whatever can be wrong in files is read before anything is opened.
+    adapters = _adapters(platform)
+    opened.push_async_callback(adapters.close)
+    model = _semantic_model(settings)
+    sinks = _sinks(platform, opened)
+    _make_folders(settings)
+
+    store = await opened.enter_async_context(open_store(settings.store_url))
+    risk_reader = RiskStoreReader(settings.risk_store_url, model)
+    opened.push_async_callback(risk_reader.close)
+
+    board = BreakerBoard(store, clock)
+    watch = BreakerWatch(store, board, clock, tick_seconds=settings.breaker_tick_seconds)
+    active_plan = ActivePlan(store)
+    # The first call must not find them empty.
+    await board.refresh()
+    await active_plan.refresh()
+
+    timing = OrderTiming()
+    decisions = Decisions(
+        plans=active_plan, traffic=board, log=store.decision_log, store=store, clock=clock, timing=timing
+    )
+    calls = InsurerCalls(
+        adapters=adapters, store=store, clock=clock, timing=timing, notify=watch.notify, tracer=tracer
+    )
+    routing = RoutingUseCases(
+        route=RouteApplication(decisions),
+        submit=SubmitApplication(decisions=decisions, calls=calls, store=store, clock=clock, timing=timing),
+        report_outcome=ReportOutcome(store=store, clock=clock, timing=timing, notify=watch.notify),
+        get_order=GetOrder(store),
+        list_orders=ListOrders(store),
+        explain=ExplainRoute(plans=active_plan, traffic=board, store=store, clock=clock),
+        validate_plan=ValidatePlan(store=store),
+        create_plan=CreatePlan(store=store, clock=clock),
+        activate_plan=ActivatePlan(store=store, clock=clock, refresh=active_plan.refresh),
+        get_plan=GetPlan(store),
+        list_plans=ListPlans(store),
+    )
+    control = insurer_control_use_cases(
+        store=store,
+        board=board,
+        clock=clock,
+        adapters=adapters,
+        retries=RetryOrders(calls=calls, store=store, clock=clock, timing=timing),
+    )
+    risk = build_risk_use_cases(model, risk_reader)
+
+    return Application(
+        services=(
+            Service(
+                routing_pb2.DESCRIPTOR.services_by_name["Routing"].full_name,
+                lambda server: routing_pb2_grpc.add_RoutingServicer_to_server(RoutingServicer(routing), server),
+            ),
+            Service(
+                insurer_control_pb2.DESCRIPTOR.services_by_name["InsurerControl"].full_name,
+                lambda server: insurer_control_pb2_grpc.add_InsurerControlServicer_to_server(
+                    InsurerControlServicer(control), server
+                ),
+            ),
+            Service(
+                risk_query_pb2.DESCRIPTOR.services_by_name["RiskQuery"].full_name,
+                lambda server: risk_query_pb2_grpc.add_RiskQueryServicer_to_server(RiskQueryServicer(risk), server),
+            ),
+        ),
+        workers=(
+            board,
+            watch,
+            PlanRefresh(active_plan),
+            ReconciliationWorker(
+                ReconcileOrder(decisions=decisions, calls=calls, store=store, clock=clock, timing=timing)
+            ),
+            ParkedDrainWorker(DrainParked(decisions=decisions, calls=calls, store=store, clock=clock, timing=timing)),
+            OrderExportWorker(store, clock, settings.export_dir),
+            AlarmDelivery(store, sinks, clock=clock, registry=platform.registry),
+        ),
+    )
+
+
+def _adapters(platform: Platform) -> ConfiguredAdapters:
+    settings = platform.settings
+    if settings.insurers_file is None:
+        return build_adapters({}, clock=platform.clock, tracer=platform.tracer)
+    # The environment is handed on because secrets may be given as references to it (env:NAME).
+    return open_adapters(
+        settings.insurers_file, environment=os.environ, clock=platform.clock, tracer=platform.tracer
+    )
+
+
+def _semantic_model(settings: Settings) -> SemanticModel:
+    if settings.semantic_model is None:
+        return shipped_model()
+    return load_model(settings.semantic_model.read_text(encoding="utf-8"))
+
+
+def _sinks(platform: Platform, opened: AsyncExitStack) -> Sequence[AlarmSink]:
+    settings, clock = platform.settings, platform.clock
+    sinks: list[AlarmSink] = []
+    if settings.alertmanager_url is not None:
+        alertmanager = AlertmanagerSink(str(settings.alertmanager_url), clock=clock)
+        opened.push_async_callback(alertmanager.close)
+        sinks.append(alertmanager)
+    if settings.alarm_webhook_url is not None and settings.alarm_webhook_secret_file is not None:
+        secret = settings.alarm_webhook_secret_file.read_bytes().removesuffix(b"\n")
+        webhook = WebhookSink(str(settings.alarm_webhook_url), secret, clock=clock)
+        opened.push_async_callback(webhook.close)
+        sinks.append(webhook)
+    return sinks
+
+
+def _make_folders(settings: Settings) -> None:
+    """The folder of an embedded store; its file is made by the store."""
+    url = make_url(settings.store_url)
+    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
