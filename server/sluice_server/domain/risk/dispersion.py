@@ -103,17 +103,20 @@ def _screen(
 ) -> Excess:
     """Expectation and dispersion from the ordinary entities, those that stand out left out from round to round."""
     usable = weights > 0 if valid is None else (weights > 0) & valid
+    if not observed[usable].sum() > 0:
+        return Excess(observed, np.zeros(len(observed)), np.full(len(observed), np.nan), 0.0)
     ordinary = usable.copy()
     p = np.full(len(observed), np.nan)
     expected, tau2 = weights, 0.0
-    for first in (True, *(False,) * _ROUNDS) if usable.any() else ():
+    for first in (True, *(False,) * _ROUNDS):
         expected = weights * (observed[ordinary].sum() / weights[ordinary].sum())
         squares = (observed - expected) ** 2
         tau2 = _between_variance(squares[ordinary], chance(expected)[ordinary], between(expected)[ordinary], first)
         with np.errstate(invalid="ignore", divide="ignore"):
             p = np.where(usable, tail(np.where(usable, expected, 1.0), tau2), np.nan)
         remaining = usable & ~(p < _STANDS_OUT)
-        if not remaining.any() or (not first and (remaining == ordinary).all()):
+        # Without anything observed among the rest there is no level to compare with.
+        if not observed[remaining].sum() > 0 or (not first and (remaining == ordinary).all()):
             break
         ordinary = remaining
     return Excess(observed, expected, p, float(np.sqrt(tau2)))

@@ -94,6 +94,15 @@ class _Node:
         self._data = data
         self._path = path
         self._mistakes = mistakes
+        for key in data:
+            mistakes.lines[f"{path}.{key}".lstrip(".")] = self._line(key)
+
+    def _line(self, key: str) -> int:
+        """Where the key stands; where it is missing, or comes in by an alias, where the mapping begins."""
+        try:
+            return int(self._data.lc.key(key)[0]) + 1
+        except KeyError:
+            return int(self._data.lc.line) + 1
 
     def only(self, *allowed: str) -> None:
         for key in self._data:
@@ -101,11 +110,7 @@ class _Node:
                 self.wrong(str(key), f"unknown; expected one of {', '.join(allowed)}")
 
     def wrong(self, key: str, text: str) -> None:
-        try:
-            line = self._data.lc.key(key)[0] + 1
-        except KeyError:
-            line = self._data.lc.line + 1
-        self._mistakes.add(line, f"{self._path}.{key}".lstrip("."), text)
+        self._mistakes.add(self._line(key), f"{self._path}.{key}".lstrip("."), text)
 
     def text(self, key: str) -> str:
         value = self._data.get(key)
@@ -140,9 +145,6 @@ class _Node:
             self.wrong(key, "a mapping is required")
             value = CommentedMap()
             value.lc.line = self._data.lc.line
-        else:
-            path = f"{self._path}.{key}".lstrip(".")
-            self._mistakes.lines[path] = self._data.lc.key(key)[0] + 1
         return _Node(value, f"{self._path}.{key}".lstrip("."), self._mistakes)
 
     def children(self, key: str) -> Iterable[tuple[str, _Node]]:
@@ -277,7 +279,11 @@ def _check_names(model: SemanticModel, mistakes: _Mistakes) -> None:
             known(f"tables.{table.name}.measures.{name}", name, simple, "simple metric")
     for metric in model.metrics.values():
         known(f"metrics.{metric.name}.use_instead", metric.use_instead, model.metrics, "known metric")
-        names = [known(f"metrics.{metric.name}", name, simple, "simple metric") for name in metric.measures]
+        parts = {"numerator": metric.numerator, "denominator": metric.denominator}
+        if metric.interval is not None:
+            rule = metric.interval
+            parts |= {"interval.count": rule.count, "interval.amount": rule.amount, "interval.expected": rule.expected}
+        names = [known(f"metrics.{metric.name}.{part}", name, simple, "simple metric") for part, name in parts.items()]
         if all(names) and not model.tables_with_metric(metric):
             mistakes.add_at(f"metrics.{metric.name}", "no table has all of its measures")
     for entity in model.entities.values():

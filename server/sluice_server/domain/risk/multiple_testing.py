@@ -40,4 +40,4 @@ def q_values(p_values: Floats) -> Floats:
     least = np.minimum.accumulate(scaled[::-1])[::-1]
     result = np.empty(m)
     result[order] = np.minimum(least, 1.0)
-    return result
+    return np.maximum(result, p_values)  # m p / m may round below p.

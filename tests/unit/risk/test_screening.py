@@ -1,0 +1,112 @@
+"""Abnormal stores and repair shops: planted ones are found with their reason, ordinary ones are left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sluice_server.domain.risk.dispersion import excess_count
+from sluice_server.domain.risk.screening import Screened, ShopPartSums, StoreSums, screen_shops, screen_stores
+
+RATE, EARLY, COST = 0.1, 0.08, 40_000
+
+
+def stores(seed: int, count: int = 300, bad: int = 0, between: float = 0.1) -> list[StoreSums]:
+    """Stores of all sizes whose true frequency varies by ``between``; the first ``bad`` have it threefold."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for i in range(count):
+        exposure = float(rng.lognormal(5.5, 0.8)) if i >= bad else 300.0
+        risk = rng.gamma(1 / between**2, between**2) * (3.0 if i < bad else 1.0)
+        claims = int(rng.poisson(RATE * exposure * risk))
+        incurred = int(rng.gamma(1.0, COST, claims).sum())
+        found.append(StoreSums(f"s{i:03d}", "CH", exposure, claims, incurred, int(rng.binomial(claims, EARLY))))
+    return found
+
+
+def shops(seed: int, count: int = 60, bad: int = 0) -> list[ShopPartSums]:
+    """Shops that repair screens and batteries; the first ``bad`` bring back a third and charge half as much again."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for i in range(count):
+        for part, cost in (("screen", 60_000), ("battery", 20_000)):
+            claims = int(rng.poisson(80 if i < bad else rng.lognormal(4, 0.6)))
+            denied = int(rng.binomial(claims, 0.05))
+            paid = claims - denied
+            incurred = int(rng.gamma(4.0, cost / 4 * (1.5 if i < bad else 1.0), paid).sum())
+            repeats, early = int(rng.binomial(claims, 0.33 if i < bad else 0.05)), int(rng.binomial(claims, EARLY))
+            found.append(ShopPartSums(f"r{i:02d}", part, claims, denied, incurred, paid * cost, repeats, early))
+    return found
+
+
+def flagged(screened: list[Screened], rate: float = 0.05) -> set[str]:
+    return {entity.entity_id for entity in screened if entity.q_value <= rate}
+
+
+def test_planted_stores_are_found_by_their_frequency() -> None:
+    screened = screen_stores(stores(1, bad=8), 1.0)
+    found = flagged(screened)
+    assert found >= {f"s{i:03d}" for i in range(8)}
+    assert len(found) <= 10
+    first = screened[0].indicators[0]
+    assert first.name == "claim_frequency"
+    assert first.observed / first.expected > 2
+    assert f"{first.observed:.0f} claims" in first.reason.en
+    assert f"{first.observed:.0f} 件" in first.reason.zh
+
+
+def test_planted_repair_shops_are_found_by_repeats_and_cost() -> None:
+    screened = screen_shops(shops(2, bad=3), 0.25)
+    assert flagged(screened) >= {"r00", "r01", "r02"}
+    assert len(flagged(screened)) <= 4
+    assert {i.name for i in screened[0].indicators[:2]} == {"repeat_claims", "cost_against_peers"}
+    assert screened[0].claims == sum(s.claims for s in shops(2, bad=3) if s.repair_shop_id == screened[0].entity_id)
+
+
+def test_ordinary_entities_give_findings_only_at_the_stated_rate() -> None:
+    # With no abnormal one every finding is false: runs with any finding at all are limited to the rate.
+    runs = sum(bool(flagged(screen_stores(stores(seed), 1.0))) for seed in range(100, 160))
+    runs += sum(bool(flagged(screen_shops(shops(seed), 0.25))) for seed in range(100, 160))
+    assert runs <= 15, "of 120 runs at a rate of 5 %"
+
+
+def test_permuted_labels_give_few_findings() -> None:
+    rng = np.random.default_rng(9)
+    real = stores(4, bad=8)
+    order = rng.permutation(len(real))
+    # Every store gets the frequency that its exposure gives; which claims are whose is chance.
+    total, exposure = sum(s.claims for s in real), sum(s.exposure_years for s in real)
+    shuffled = [
+        StoreSums(s.store_id, "CH", s.exposure_years, int(claims), int(claims) * COST, int(rng.binomial(claims, EARLY)))
+        for s, claims in ((real[i], rng.poisson(total * real[i].exposure_years / exposure)) for i in order)
+    ]
+    assert len(flagged(screen_stores(shuffled, 1.0))) <= 1
+
+
+def test_size_alone_is_no_reason() -> None:
+    large = StoreSums("large", "CH", 50_000.0, 5000, 5000 * COST, 400)
+    assert "large" not in flagged(screen_stores([*stores(5), large], 1.0))
+
+
+def test_the_variation_between_ordinary_stores_is_found_in_spite_of_abnormal_ones() -> None:
+    drawn = stores(6, count=2000, bad=60, between=0.3)
+    found = excess_count(np.array([s.claims for s in drawn], dtype=float), np.array([s.exposure_years for s in drawn]))
+    assert found.dispersion == pytest.approx(0.3, abs=0.06)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.tuples(st.floats(0, 1000), st.integers(0, 60), st.integers(0, 10**9), st.integers(0, 60)), max_size=25)
+)
+def test_whatever_the_sums_are_probabilities_come_out(rows: list[tuple[float, int, int, int]]) -> None:
+    given_stores = [
+        StoreSums(f"s{i}", "CH", exposure, claims, incurred, min(early, claims))
+        for i, (exposure, claims, incurred, early) in enumerate(rows)
+    ]
+    screened = screen_stores(given_stores, 1.0)
+    assert len(screened) == len(rows)
+    for entity in screened:
+        assert 0 <= entity.p_value <= entity.q_value <= 1
+        assert all(0 <= indicator.p_value <= 1 for indicator in entity.indicators)
