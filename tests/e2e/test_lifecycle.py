@@ -87,7 +87,8 @@ async def unavailable(client: AsyncSluice) -> None:
                 await client.insurers.CutTraffic(insurer_control_pb2.CutTrafficRequest())
             except errors.Unimplemented:
                 continue
-            except errors.Unavailable:
+            except (errors.Unavailable, errors.Cancelled):
+                # gRPC cancels a call that meets the stop on a connection that is still open.
                 return
 
 
