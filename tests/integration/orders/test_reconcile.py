@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from sluice_server.domain.errors import InsurerNotConfigured
 from sluice_server.domain.orders.history import NEVER_ANSWERED
 from sluice_server.domain.orders.model import Order, OrderState, Outcome, SubmissionKind
 from sluice_server.domain.orders.timing import OrderTiming
-from tests.integration.orders.world import A, B, C, START, World, application, context
+from tests.integration.orders.world import START, A, B, C, World, application, context
 
 
 async def _abnormal(world: World, behaviour: str, application_id: str = "app-1", line: str = "screen") -> Order:
@@ -85,7 +86,7 @@ async def test_a_failed_inquiry_is_repeated_with_growing_waits(world: World) -> 
         await world.run_due()
         if len(world[A].inquiries) > before:
             asked.append(world.clock.now())
-    waits = [(later - earlier).total_seconds() for earlier, later in zip(asked, asked[1:], strict=False)]
+    waits = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(asked)]
     assert len(waits) == 4
     for number, wait in enumerate(waits, start=1):
         assert 0.5 * 2**number <= wait <= 2**number + 0.25
@@ -134,7 +135,7 @@ async def test_an_order_whose_process_died_before_the_submission_is_submitted(wo
 
 @pytest.mark.parametrize("reached", [True, False])
 async def test_a_call_whose_process_died_is_inquired_after_its_deadline(world: World, reached: bool) -> None:
-    world[A].gate = asyncio.Event()
+    world[A].hold()
     dying = asyncio.create_task(world.submit(application(), context()))
     await world[A].entered.wait()
     call = world.calls.under_way("app-1")
@@ -142,7 +143,7 @@ async def test_a_call_whose_process_died_is_inquired_after_its_deadline(world: W
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await dying
-    world[A].gate = None
+    world[A].release()
     if reached:
         (request,) = world[A].submissions
         world[A].ledger[request.idempotency_key] = "policy-1"
@@ -193,14 +194,14 @@ async def test_taking_an_order_up_does_not_count_as_a_change_of_it(world: World)
 
 async def test_a_missing_adapter_is_told_and_the_order_comes_back(world: World) -> None:
     await _abnormal(world, "insured-but-lost")
-    world.directory.missing.add(A)
+    world.adapters.missing.add(A)
     world.clock.move(2)
     with pytest.raises(InsurerNotConfigured):
         await world.reconcile("app-1")
     waiting = await world.get("app-1")
     assert waiting.next_attempt_at is not None
     assert waiting.next_attempt_at - world.clock.now() <= timedelta(seconds=2)
-    world.directory.missing.clear()
+    world.adapters.missing.clear()
     await world.settle()
     assert (await world.get("app-1")).state is OrderState.INSURED
 
@@ -233,11 +234,11 @@ async def test_unknown_orders_of_a_cut_insurer_are_inquired_and_insured_but_not_
 
 async def test_an_order_that_becomes_abnormal_while_its_insurer_is_cut_joins_the_incident(world: World) -> None:
     world[A].script.append("lost")
-    world[A].gate = asyncio.Event()
+    world[A].hold()
     calling = asyncio.create_task(world.submit(application(), context()))
     await world[A].entered.wait()
     incident_id = await world.trip(A)
-    world[A].gate.set()
+    world[A].release()
     order = (await calling).order
     assert (order.state, order.incident_id) == (OrderState.ABNORMAL, incident_id)
     assert (await world.get("app-1")).incident_id == incident_id

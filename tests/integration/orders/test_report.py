@@ -14,7 +14,7 @@ from sluice_server.domain.errors import (
 )
 from sluice_server.domain.orders.model import OrderState, Outcome, SubmissionKind
 from sluice_server.domain.orders.report import OutcomeReport
-from tests.integration.orders.world import A, B, START, World, application, context
+from tests.integration.orders.world import START, A, B, World, application, context
 
 STATES = {
     Outcome.SUCCESS: OrderState.INSURED,

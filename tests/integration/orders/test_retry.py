@@ -133,7 +133,7 @@ async def test_hanging_up_begins_no_further_call_and_records_those_under_way(wor
 
 async def test_an_order_that_a_killed_retry_left_submitting_is_waited_for_and_retried(world: World) -> None:
     incident_id = await _outage(world, 2)
-    world[A].gate = asyncio.Event()
+    world[A].hold()
     world[A].entered.clear()
     killed = asyncio.create_task(_retry(world, incident_id))
     await world[A].entered.wait()
@@ -143,7 +143,7 @@ async def test_an_order_that_a_killed_retry_left_submitting_is_waited_for_and_re
     with pytest.raises(asyncio.CancelledError):
         await killed
     assert (await world.get("app-00")).state is OrderState.SUBMITTING
-    world[A].gate = None
+    world[A].release()
     world.start_process()
     started = world.clock.now()
     steps = await _retry(world, incident_id)

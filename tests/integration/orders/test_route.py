@@ -10,7 +10,7 @@ from sluice_server.domain.errors import ApplicationConflict, NoActivePlan, NoRul
 from sluice_server.domain.orders.model import OrderState, Outcome
 from sluice_server.domain.orders.report import OutcomeReport
 from sluice_server.domain.routing.plan import compile_plan
-from tests.integration.orders.world import A, B, C, PLAN, World, application, context
+from tests.integration.orders.world import PLAN, A, B, C, World, application, context
 
 
 async def test_a_routed_order_is_stored_with_its_decision_before_it_is_answered(world: World) -> None:

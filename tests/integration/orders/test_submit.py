@@ -44,12 +44,12 @@ async def test_a_refusal_rejects_and_goes_nowhere_else(world: World, behaviour: 
 
 
 async def test_the_submission_is_durable_before_the_call(world: World) -> None:
-    world[A].gate = asyncio.Event()
+    world[A].hold()
     calling = asyncio.create_task(world.submit(application(), context()))
     await world[A].entered.wait()
     seen = await world.get("app-1")
     assert (seen.state, seen.submissions[0].outcome) == (OrderState.SUBMITTING, None)
-    world[A].gate.set()
+    world[A].release()
     assert (await calling).order.state is OrderState.INSURED
 
 
@@ -97,7 +97,7 @@ async def test_an_unknown_outcome_goes_nowhere_else(world: World, behaviour: str
 async def test_an_insurer_that_never_answers_is_unknown_at_the_deadline(world: World) -> None:
     world.timing = type(world.timing)(longest_call_seconds=0.15, overdue_seconds=0.1)
     world.start_process()
-    world[A].gate = asyncio.Event()
+    world[A].hold()
     order = (await world.submit(application(), context())).order
     assert (order.state, order.submissions[-1].error_code) == (OrderState.ABNORMAL, "TIMEOUT")
 
@@ -120,11 +120,11 @@ async def test_without_time_nobody_is_called_and_a_worker_submits(world: World) 
 
 async def test_a_reroute_stays_within_the_deadline(world: World) -> None:
     world[A].script.append("fail")
-    world[A].gate = asyncio.Event()
+    world[A].hold()
     calling = asyncio.create_task(world.submit(application(), context(world.clock, seconds=2)))
     await world[A].entered.wait()
     world.clock.move(1.9)
-    world[A].gate.set()
+    world[A].release()
     order = (await calling).order
     assert order.state is OrderState.ABNORMAL
     assert not world[B].submissions
@@ -147,12 +147,12 @@ async def test_a_repeat_with_other_content_is_refused(world: World) -> None:
 
 
 async def test_a_repeat_in_the_same_process_waits_for_the_call_under_way(world: World) -> None:
-    world[A].gate = asyncio.Event()
+    world[A].hold()
     first = asyncio.create_task(world.submit(application(), context()))
     await world[A].entered.wait()
     second = asyncio.create_task(world.submit(application(), context()))
     await asyncio.sleep(0)
-    world[A].gate.set()
+    world[A].release()
     assert (await first).order == (await second).order
     assert len(world[A].submissions) == 1
 
@@ -165,7 +165,7 @@ async def test_concurrent_calls_call_the_insurer_once(world: World) -> None:
 
 
 async def test_a_repeat_in_another_process_answers_the_state_and_calls_nobody(world: World) -> None:
-    world[A].gate = asyncio.Event()
+    world[A].hold()
     first = asyncio.create_task(world.submit(application(), context()))
     await world[A].entered.wait()
     own, calls = world.submit, world.calls
@@ -173,7 +173,7 @@ async def test_a_repeat_in_another_process_answers_the_state_and_calls_nobody(wo
     seen = (await world.submit(application(), context())).order
     assert seen.state is OrderState.SUBMITTING
     assert len(world[A].submissions) == 1
-    world[A].gate.set()
+    world[A].release()
     assert (await first).order.state is OrderState.INSURED
     assert own is not world.submit
     await calls.drain()
@@ -252,12 +252,12 @@ async def test_an_unknown_order_of_another_team_is_not_touched(world: World) -> 
 
 
 async def test_an_insurer_without_adapter_is_told_and_the_order_kept(world: World) -> None:
-    world.directory.missing.add(A)
+    world.adapters.missing.add(A)
     with pytest.raises(InsurerNotConfigured):
         await world.submit(application(), context())
     kept = await world.get("app-1")
     assert (kept.state, kept.submissions) == (OrderState.ROUTED, ())
-    world.directory.missing.clear()
+    world.adapters.missing.clear()
     world.clock.move(60)
     await world.run_due()
     assert (await world.get("app-1")).state is OrderState.INSURED
@@ -266,14 +266,14 @@ async def test_an_insurer_without_adapter_is_told_and_the_order_kept(world: Worl
 @pytest.mark.parametrize("behaviour", ["success", "fail", "lost", "insured-but-lost"])
 async def test_a_cancelled_caller_leaves_an_order_whose_outcome_is_recorded(world: World, behaviour: str) -> None:
     world[A].script.append(behaviour)
-    world[A].gate = asyncio.Event()
+    world[A].hold()
     calling = asyncio.create_task(world.submit(application(), context()))
     await world[A].entered.wait()
     calling.cancel()
     with pytest.raises(asyncio.CancelledError):
         await calling
     assert (await world.get("app-1")).state is OrderState.SUBMITTING
-    world[A].gate.set()
+    world[A].release()
     await world.calls.drain()
     recorded = (await world.get("app-1")).submissions[0].outcome
     expected = {"success": Outcome.SUCCESS, "fail": Outcome.TECHNICAL_FAILURE}
@@ -284,14 +284,14 @@ async def test_a_cancelled_caller_leaves_an_order_whose_outcome_is_recorded(worl
 
 
 async def test_a_result_that_comes_after_the_order_was_given_up_still_insures_it(world: World) -> None:
-    world[A].gate = asyncio.Event()
+    world[A].hold()
     calling = asyncio.create_task(world.submit(application(), context()))
     await world[A].entered.wait()
     calls = world.calls
     world.start_process()
     world.clock.move(36)
     assert (await world.submit(application(), context())).order.state is OrderState.ABNORMAL
-    world[A].gate.set()
+    world[A].release()
     assert (await calling).order.state is OrderState.INSURED
     assert (await world.get("app-1")).submissions[0].outcome is Outcome.SUCCESS
     await calls.drain()
@@ -299,7 +299,7 @@ async def test_a_result_that_comes_after_the_order_was_given_up_still_insures_it
 
 async def _die_while_calling(world: World) -> None:
     """The process ends after the submission was written and before the insurer is asked; another one starts."""
-    world[A].gate = asyncio.Event()
+    world[A].hold()
     dying = asyncio.create_task(world.submit(application(), context()))
     await world[A].entered.wait()
     call = world.calls.under_way("app-1")
@@ -307,5 +307,5 @@ async def _die_while_calling(world: World) -> None:
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await dying
-    world[A].gate = None
+    world[A].release()
     world.start_process()

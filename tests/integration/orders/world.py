@@ -1,10 +1,10 @@
-"""A small world for orders: the real store and plan; the clock, the breakers' word and the insurers are moved by hand."""
+"""A small world for orders: real store, real plan; the clock, the breakers' word and the insurers are moved by hand."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -24,8 +24,14 @@ from sluice_server.domain.money import Money
 from sluice_server.domain.orders.calls import InsurerCalls
 from sluice_server.domain.orders.decide import Decisions
 from sluice_server.domain.orders.drain import DrainParked
-from sluice_server.domain.orders.model import FINAL_STATES, Order, OrderState, Outcome
-from sluice_server.domain.orders.ports import InsurerAdapter, SubmissionRequest, SubmissionResult
+from sluice_server.domain.orders.model import FINAL_STATES, OrderState, Outcome
+from sluice_server.domain.orders.ports import (
+    AdapterDirectory,
+    DecisionLog,
+    InsurerAdapter,
+    SubmissionRequest,
+    SubmissionResult,
+)
 from sluice_server.domain.orders.queries import GetOrder, ListOrders
 from sluice_server.domain.orders.reconcile import ReconcileOrder
 from sluice_server.domain.orders.report import ReportOutcome
@@ -36,6 +42,7 @@ from sluice_server.domain.orders.timing import OrderTiming
 from sluice_server.domain.routing.model import Application, Channel, Device
 from sluice_server.domain.routing.plan import CompiledPlan, compile_plan
 from sluice_server.domain.routing.ports import Admission, TrafficSnapshot
+from sluice_server.domain.unit_of_work import Store
 from sluice_server.store import SqlStore, open_store
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -109,15 +116,17 @@ class AdapterDefect(Exception):
     """What a broken adapter raises."""
 
 
-Behaviour = Callable[["LedgerInsurer", SubmissionRequest], SubmissionResult]
-
-
 class LedgerInsurer:
     """An insurer that remembers what it has insured by idempotency key. ``script`` says how the next calls go; what is
     behind its end succeeds."""
 
-    def __init__(self, name: str) -> None:
+    LATE_SECONDS = 8.0
+    """How long a ``late`` request is on its way after its call was given up: less than the quiet time."""
+
+    def __init__(self, name: str, clock: HandClock) -> None:
         self.name = name
+        self.clock = clock
+        self.on_their_way: list[tuple[datetime, SubmissionRequest]] = []
         self.ledger: dict[str, str] = {}
         self.applications: dict[str, str] = {}
         self.declined: set[str] = set()
@@ -125,16 +134,33 @@ class LedgerInsurer:
         self.inquiries_fail = 0
         self.submissions: list[SubmissionRequest] = []
         self.inquiries: list[SubmissionRequest] = []
-        self.gate: asyncio.Event | None = None
-        """When set: calls wait for it before they are looked at."""
+        self._gate: asyncio.Event | None = None
         self.entered = asyncio.Event()
         self.default = "success"
+
+    def hold(self) -> None:
+        """Calls wait, before they are looked at, until ``release``."""
+        self._gate = asyncio.Event()
+
+    def release(self) -> None:
+        if self._gate is not None:
+            self._gate.set()
+        self._gate = None
+
+    def arrive(self) -> None:
+        """What was on its way long enough is insured."""
+        now = self.clock.now()
+        for at, request in self.on_their_way:
+            if at <= now:
+                self._insure(request)
+        self.on_their_way = [(at, request) for at, request in self.on_their_way if at > now]
 
     async def submit(self, request: SubmissionRequest) -> SubmissionResult:
         self.submissions.append(request)
         self.entered.set()
-        if self.gate is not None:
-            await self.gate.wait()
+        if self._gate is not None:
+            await self._gate.wait()
+        self.arrive()
         match self.script.popleft() if self.script else self.default:
             case "success":
                 return SubmissionResult(Outcome.SUCCESS, policy_number=self._insure(request))
@@ -150,6 +176,9 @@ class LedgerInsurer:
             case "insured-but-lost":
                 self._insure(request)
                 return SubmissionResult(Outcome.UNKNOWN, "TIMEOUT")
+            case "late":
+                self.on_their_way.append((self.clock.now() + timedelta(seconds=self.LATE_SECONDS), request))
+                return SubmissionResult(Outcome.UNKNOWN, "TIMEOUT")
             case "defect":
                 raise AdapterDefect("a broken adapter")
             case other:
@@ -157,6 +186,7 @@ class LedgerInsurer:
 
     async def inquire(self, request: SubmissionRequest) -> SubmissionResult | None:
         self.inquiries.append(request)
+        self.arrive()
         if self.inquiries_fail:
             self.inquiries_fail -= 1
             return SubmissionResult(Outcome.UNKNOWN, "HTTP_503")
@@ -185,21 +215,6 @@ class HandDirectory:
         return self.insurers[insurer_id]
 
 
-class StoreLog:
-    """Records a decision by a unit of work of its own."""
-
-    def __init__(self, store: SqlStore) -> None:
-        self._store = store
-
-    async def record(self, order: Order) -> Order:
-        async with self._store.write() as uow:
-            new = await uow.orders.add(order)
-            stored = await uow.orders.get(order.application_id)
-            await uow.commit()
-        assert stored is not None
-        return order if new else stored
-
-
 @dataclass
 class World:
     """Everything wired as the composition root does it."""
@@ -212,21 +227,39 @@ class World:
     notified: int = 0
 
     def __post_init__(self) -> None:
-        self.insurers = {name: LedgerInsurer(name) for name in (A, B, C)}
-        self.directory = HandDirectory(self.insurers)
+        self.insurers = {name: LedgerInsurer(name, self.clock) for name in (A, B, C)}
+        self.adapters = HandDirectory(self.insurers)
         self.start_process()
 
-    def start_process(self) -> None:
+    def start_process(
+        self,
+        *,
+        store: Store | None = None,
+        log: DecisionLog | None = None,
+        adapters: AdapterDirectory | None = None,
+    ) -> None:
         """What a new process has: nothing but the store."""
-        parts = {"store": self.store, "clock": self.clock, "timing": self.timing}
-        self.decisions = Decisions(plans=self.plans, traffic=self.traffic, log=StoreLog(self.store), **parts)
-        self.calls = InsurerCalls(adapters=self.directory, notify=self._notify, sleep=self._sleep, **parts)
-        self.route = RouteApplication(self.decisions)
-        self.submit = SubmitApplication(decisions=self.decisions, calls=self.calls, **parts)
-        self.report = ReportOutcome(notify=self._notify, **parts)
-        self.reconcile = ReconcileOrder(decisions=self.decisions, calls=self.calls, **parts)
-        self.drain = DrainParked(decisions=self.decisions, calls=self.calls, **parts)
-        self.retry = RetryOrders(calls=self.calls, sleep=self._sleep, **parts)
+        used, clock, timing = store or self.store, self.clock, self.timing
+        log = log or self.store.decision_log
+        decisions = Decisions(plans=self.plans, traffic=self.traffic, log=log, store=used, clock=clock, timing=timing)
+        calls = InsurerCalls(
+            adapters=adapters or self.adapters,
+            log=log,
+            store=used,
+            clock=clock,
+            timing=timing,
+            notify=self._notify,
+            sleep=self._sleep,
+        )
+        self.decisions, self.calls = decisions, calls
+        self.route = RouteApplication(decisions)
+        self.submit = SubmitApplication(
+            decisions=decisions, calls=calls, log=log, store=used, clock=clock, timing=timing
+        )
+        self.report = ReportOutcome(store=used, clock=clock, timing=timing, notify=self._notify)
+        self.reconcile = ReconcileOrder(decisions=decisions, calls=calls, store=used, clock=clock, timing=timing)
+        self.drain = DrainParked(decisions=decisions, calls=calls, store=used, clock=clock, timing=timing)
+        self.retry = RetryOrders(calls=calls, store=used, clock=clock, timing=timing, sleep=self._sleep)
         self.get = GetOrder(self.store)
         self.list = ListOrders(self.store)
 
@@ -257,16 +290,17 @@ class World:
         raise AssertionError("what is due never ends")
 
     async def settle(self, *, hours: float = 1.0) -> None:
-        """Lets time pass until every order that a worker may finish is final."""
+        """Lets time pass, from one due order to the next, until no worker has anything to do any more."""
         end = self.clock.now() + timedelta(hours=hours)
-        while self.clock.now() < end:
+        unfinished = [state for state in OrderState if state not in FINAL_STATES]
+        while True:
             await self.run_due()
-            unfinished = [state for state in OrderState if state not in FINAL_STATES]
             async with self.store.read() as uow:
                 waiting = await uow.orders.due(states=unfinished, at=end, limit=1)
-            if not waiting:
+                order = await uow.orders.get(waiting[0]) if waiting else None
+            if order is None or order.next_attempt_at is None:
                 return
-            self.clock.move(1.0)
+            self.clock.at = max(self.clock.at, order.next_attempt_at)
 
     async def alarm_keys(self) -> list[str]:
         async with self.store.read() as uow:

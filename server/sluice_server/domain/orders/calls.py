@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sluice_server.domain.context import Clock
-from sluice_server.domain.errors import ConcurrentChange, OrderNotFound, SluiceError, Unavailable
+from sluice_server.domain.errors import ConcurrentChange, InsurerNotConfigured, OrderNotFound, SluiceError, Unavailable
 from sluice_server.domain.orders.failures import followed_up
 from sluice_server.domain.orders.history import begun, concluded, inquired, stored
 from sluice_server.domain.orders.model import Order, Outcome, Submission, SubmissionKind
-from sluice_server.domain.orders.ports import AdapterDirectory, InsurerAdapter, SubmissionRequest, SubmissionResult
+from sluice_server.domain.orders.ports import (
+    AdapterDirectory,
+    DecisionLog,
+    InsurerAdapter,
+    SubmissionRequest,
+    SubmissionResult,
+)
 from sluice_server.domain.orders.timing import OrderTiming
 from sluice_server.domain.routing.model import Binding
 from sluice_server.domain.tracing import AttributeValue, Tracer, Untraced
@@ -35,6 +42,7 @@ class InsurerCalls:
         self,
         *,
         adapters: AdapterDirectory,
+        log: DecisionLog,
         store: Store,
         clock: Clock,
         timing: OrderTiming,
@@ -43,6 +51,7 @@ class InsurerCalls:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._adapters = adapters
+        self._log = log
         self._store = store
         self._clock = clock
         self._timing = timing
@@ -61,6 +70,21 @@ class InsurerCalls:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
+    async def submit_new(self, order: Order, *, deadline: datetime) -> Order:
+        """Stores a freshly decided order and its first submission in one commit and calls the insurer, as ``submit``
+        does; or returns the order that is stored under the application_id already, and calls nobody.
+
+        Raises InsurerNotConfigured (the order is stored all the same, to be tried again).
+        """
+        try:
+            adapter = self._adapters.get(order.decision.insurer_id)
+        except InsurerNotConfigured:
+            recorded = await self._log.record(order)
+            if recorded.decisions[0].decision_id != order.decision.decision_id:
+                return recorded
+            raise
+        return await self._shielded(order, self._submit_new(adapter, order, deadline))
+
     async def submit(self, order: Order, kind: SubmissionKind, *, deadline: datetime) -> Order:
         """Calls the insurer in charge by ``deadline`` at the latest and returns the order with the recorded outcome.
 
@@ -69,7 +93,10 @@ class InsurerCalls:
         sent; Unavailable when the store did not answer (reconciliation then finds out what came of it).
         """
         adapter = self._adapters.get(order.decision.insurer_id)
-        task = asyncio.create_task(self._submit(adapter, order, kind, deadline), name=f"submit {order.application_id}")
+        return await self._shielded(order, self._submit(adapter, order, kind, deadline))
+
+    async def _shielded(self, order: Order, call: Coroutine[Any, Any, Order]) -> Order:
+        task = asyncio.create_task(call, name=f"submit {order.application_id}")
         self._tasks.add(task)
         self._under_way[order.application_id] = task
         task.add_done_callback(lambda ended: self._ended(order.application_id, ended))
@@ -106,18 +133,30 @@ class InsurerCalls:
             return await self._answer(adapter.inquire(request), deadline), submission
 
     async def _submit(self, adapter: InsurerAdapter, order: Order, kind: SubmissionKind, deadline: datetime) -> Order:
+        changed, submission = self._begun(order, kind, deadline)
+        await self._log.save(changed)
+        return await self._call(adapter, stored(changed), submission)
+
+    async def _submit_new(self, adapter: InsurerAdapter, order: Order, deadline: datetime) -> Order:
+        changed, submission = self._begun(order, SubmissionKind.SUBMIT, deadline)
+        recorded = await self._log.record(changed)
+        if recorded.decisions[0].decision_id != order.decision.decision_id:
+            return recorded
+        return await self._call(adapter, recorded, submission)
+
+    def _begun(self, order: Order, kind: SubmissionKind, deadline: datetime) -> tuple[Order, Submission]:
         changed, submission = begun(order, kind, deadline=deadline, now=self._clock.now())
-        changed = replace(changed, next_attempt_at=self._timing.overdue_at(deadline))
-        async with self._store.write() as uow:
-            await uow.orders.save(changed)
-            await uow.commit()
+        return replace(changed, next_attempt_at=self._timing.overdue_at(deadline)), submission
+
+    async def _call(self, adapter: InsurerAdapter, order: Order, submission: Submission) -> Order:
+        deadline = submission.deadline
         with self._tracer.span("insurer.submit", attributes=_attributes(submission)) as span:
             answer = await self._answer(adapter.submit(_request(order, submission, deadline)), deadline)
             result = answer or SubmissionResult(Outcome.UNKNOWN, "ADAPTER_ERROR", "the adapter answered nothing")
             span.set_attribute("sluice.outcome", result.outcome.value)
             if result.outcome in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN):
                 span.fail(result.outcome.value)
-        return await self._record(stored(changed), submission.submission_id, result)
+        return await self._record(order, submission.submission_id, result)
 
     async def _answer(self, call: Awaitable[SubmissionResult | None], deadline: datetime) -> SubmissionResult | None:
         """What the adapter answers. It should keep the deadline and never raise; if it does not, nobody knows."""
@@ -146,6 +185,13 @@ class InsurerCalls:
     async def _record_once(
         self, known: Order | None, order: Order, submission_id: str, result: SubmissionResult
     ) -> Order:
+        if known is not None and result.outcome not in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN):
+            # Nothing else changes with it (no alarm, no incident), so it may share a commit.
+            changed = concluded(known, submission_id, result, now=self._clock.now())
+            if changed.final:
+                await self._log.save(changed)
+                self._notify()
+                return stored(changed)
         async with self._store.write() as uow:
             current = known or await uow.orders.get(order.application_id)
             if current is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -52,8 +53,18 @@ class Decisions:
         self._clock = clock
         self._timing = timing
 
-    async def first(self, application: Application, *, submit: bool, deadline: datetime | None) -> RoutedOrder:
+    async def first(
+        self,
+        application: Application,
+        *,
+        submit: bool,
+        deadline: datetime | None,
+        record: Callable[[Order], Awaitable[Order]] | None = None,
+    ) -> RoutedOrder:
         """Decides a new application and stores the order durably, or finds the stored one.
+
+        ``record`` stores the order instead of the decision log, and may bring it further; like the log it returns the
+        stored one when the application_id is known. ``deadline`` is the caller's.
 
         Raises ApplicationConflict when the application_id is stored with other content; NoActivePlan, NoRuleMatches and
         InvalidInput (a factor cannot be computed) only for a new application.
@@ -75,7 +86,7 @@ class Decisions:
             # The caller's own call goes on at once; a worker does if its process dies before the submission is written.
             end = self._timing.call_deadline(now, deadline) or now
             order = replace(order, next_attempt_at=self._timing.overdue_at(end))
-        recorded = await self._log.record(order)
+        recorded = await (record or self._log.record)(order)
         if recorded.decisions[0].decision_id != decision.decision_id:
             return self._replay(recorded, fingerprint)
         return RoutedOrder(recorded, replayed=False)
@@ -100,9 +111,7 @@ class Decisions:
             changed = replace(changed, next_attempt_at=now + timedelta(seconds=self._timing.parked_seconds))
         elif changed.state is OrderState.ROUTED and changed.submit_requested:
             changed = replace(changed, next_attempt_at=self._timing.lease_until(now))
-        async with self._store.write() as uow:
-            await uow.orders.save(changed)
-            await uow.commit()
+        await self._log.save(changed)
         return stored(changed)
 
     async def _again(self, order: Order, failed: AbstractSet[str]) -> Decision:

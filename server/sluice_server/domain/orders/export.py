@@ -11,8 +11,8 @@ from sluice_server.domain.orders.model import Order, Submission
 def order_line(order: Order) -> Mapping[str, object]:
     """One order as it stands. Money in minor units, moments RFC 3339 in UTC, empty means null.
 
-    ``decided_at`` is the first decision's moment. ``updated_at``, with microseconds, grows with every change of an order: of several lines
-    with one application_id, that with the greatest ``updated_at`` holds.
+    ``decided_at`` is the first decision's moment. ``updated_at``, with microseconds, grows with every
+    change of an order: of several lines with one application_id, that with the greatest ``updated_at`` holds.
     """
     application = order.application
     return {

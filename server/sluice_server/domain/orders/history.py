@@ -166,11 +166,13 @@ def inquired(order: Order, insurer_id: str, result: SubmissionResult | None, *, 
         error_code=NOTHING_KNOWN if result is None else result.error_code,
         policy_number="" if result is None else result.policy_number,
     )
+    state = advance(order.state, EVENT_OF_OUTCOME[outcome])
     return replace(
         settled,
-        state=advance(order.state, EVENT_OF_OUTCOME[outcome]),
+        state=state,
+        # One that stays ABNORMAL keeps its time: the lease of the worker, which may die before its next step.
+        next_attempt_at=order.next_attempt_at if state is OrderState.ABNORMAL else None,
         policy_number=result.policy_number if outcome is Outcome.SUCCESS and result else order.policy_number,
-        next_attempt_at=None,
         updated_at=now,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,7 +72,7 @@ class RetryOrders:
 
     async def retry_incident(
         self, incident_id: str, insurer_id: str, policy: BreakerPolicy, context: CallContext
-    ) -> AsyncIterator[RetryStep]:
+    ) -> AsyncGenerator[RetryStep, None]:
         """A step for each order, in the order in which the calls end; ends when none is left or after a failure.
 
         Closing the iterator begins no further call; the calls under way are recorded. Raises IncidentNotFound,

@@ -12,6 +12,7 @@ from sluice_server.domain.orders.decide import ANY_DISPOSITION, SOMEBODY, Decisi
 from sluice_server.domain.orders.failures import became_abnormal
 from sluice_server.domain.orders.history import given_up, stored
 from sluice_server.domain.orders.model import Order, OrderState, SubmissionKind
+from sluice_server.domain.orders.ports import DecisionLog
 from sluice_server.domain.orders.timing import OrderTiming
 from sluice_server.domain.routing.model import Application
 from sluice_server.domain.unit_of_work import Store
@@ -21,9 +22,17 @@ class SubmitApplication:
     """投保: an application is insured, rejected, parked, or abnormal (then Sluice goes on with it by itself)."""
 
     def __init__(
-        self, *, decisions: Decisions, calls: InsurerCalls, store: Store, clock: Clock, timing: OrderTiming
+        self,
+        *,
+        decisions: Decisions,
+        calls: InsurerCalls,
+        log: DecisionLog,
+        store: Store,
+        clock: Clock,
+        timing: OrderTiming,
     ) -> None:
         self._decisions = decisions
+        self._log = log
         self._calls = calls
         self._store = store
         self._clock = clock
@@ -40,9 +49,16 @@ class SubmitApplication:
         Raises ApplicationConflict, NoActivePlan, NoRuleMatches, InsurerNotConfigured (the order is kept, and tried
         again), Unavailable.
         """
-        routed = await self._decisions.first(application, submit=True, deadline=context.deadline)
+
+        async def record(order: Order) -> Order:
+            deadline = self._timing.call_deadline(self._clock.now(), context.deadline)
+            if order.state is not OrderState.ROUTED or deadline is None:
+                return await self._log.record(order)
+            return await self._calls.submit_new(order, deadline=deadline)
+
+        routed = await self._decisions.first(application, submit=True, deadline=context.deadline, record=record)
         try:
-            order = await self._carry_on(routed.order, context)
+            order = await (self._carry_on if routed.replayed else self._submit)(routed.order, context)
         except ConcurrentChange:
             order = await self._present(routed.order)  # another call or a worker has it in hand
         return RoutedOrder(order, routed.replayed)
@@ -59,8 +75,10 @@ class SubmitApplication:
         return await self._submit(order, context)
 
     async def _submit(self, order: Order, context: CallContext) -> Order:
-        """From ROUTED, or from ABNORMAL by a failure that another team reported, as far as the deadline allows."""
+        """From ROUTED, or from ABNORMAL by a definite failure, as far as the deadline allows."""
         for _ in range(self._timing.decisions_per_submit):
+            if order.state not in (OrderState.ROUTED, OrderState.ABNORMAL) or order.unsettled:
+                return order
             deadline = self._timing.call_deadline(self._clock.now(), context.deadline)
             if deadline is None:
                 return await self._leave(order)
@@ -77,8 +95,6 @@ class SubmitApplication:
                 if order.state is not OrderState.ROUTED:
                     return order if order.submit_requested or order.final else await self._leave(order)
             order = await self._calls.submit(order, SubmissionKind.SUBMIT, deadline=deadline)
-            if order.state is not OrderState.ABNORMAL or order.unsettled:
-                return order
         return order
 
     async def _under_way(self, order: Order, context: CallContext) -> Order:
@@ -105,9 +121,7 @@ class SubmitApplication:
         return await self._save(replace(order, submit_requested=True, next_attempt_at=self._clock.now()))
 
     async def _save(self, order: Order) -> Order:
-        async with self._store.write() as uow:
-            await uow.orders.save(order)
-            await uow.commit()
+        await self._log.save(order)
         return stored(order)
 
     async def _present(self, order: Order) -> Order:
