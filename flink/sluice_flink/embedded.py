@@ -81,6 +81,8 @@ def start(work: Path, settings: EmbeddedSettings) -> EmbeddedFlink:
         "io.tmp.dirs": str(work),
         "pipeline.name": "sluice risk results",
         "table.local-time-zone": "UTC",
+        # Add up before the exchange: a policy becomes some dozen months, the groups are few.
+        "table.optimizer.agg-phase-strategy": "TWO_PHASE",
     }
     # Without it PyFlink looks for apache-beam, which is not installed: there are no Python functions.
     os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112 - the name is PyFlink's

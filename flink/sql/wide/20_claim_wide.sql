@@ -25,6 +25,7 @@ SELECT
     claim_id, policy_id, repair_shop_id, part_code, occurred_on, insurer_id, product_code, product_line, store_id, channel_id,
     device_model_id, brand, category,
     FLOOR(occurred_on TO MONTH) AS `month`,
+    CAST(1 AS BIGINT) AS claims,
     CAST(CASE WHEN status = 'DENIED' THEN 1 ELSE 0 END AS BIGINT) AS denied,
     CASE WHEN status = 'DENIED' THEN 0 ELSE incurred_minor END AS incurred_minor,
     CAST(CASE WHEN TIMESTAMPDIFF(DAY, start_date, occurred_on) BETWEEN 0 AND 30 THEN 1 ELSE 0 END AS BIGINT) AS within_30_days,
@@ -36,17 +37,3 @@ FROM claim_checked
 WHERE reject_reason IS NULL
     AND occurred_on < DATE '${watermark_date}'
     AND reported_time < TIMESTAMP '${watermark}';
-
--- Everything that is added up over policies: months at risk and claims, with the keys of the policy.
-CREATE VIEW policy_measures AS
-SELECT
-    insurer_id, product_code, product_line, store_id, channel_id, device_model_id, brand, category, `month`,
-    policies, exposure_nano_years, earned_premium_minor,
-    CAST(0 AS BIGINT) AS claims, CAST(0 AS BIGINT) AS denied, CAST(0 AS BIGINT) AS incurred_minor, CAST(0 AS BIGINT) AS within_30_days
-FROM policy_month
-UNION ALL
-SELECT
-    insurer_id, product_code, product_line, store_id, channel_id, device_model_id, brand, category, `month`,
-    CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT),
-    CAST(1 AS BIGINT), denied, incurred_minor, within_30_days
-FROM claim_wide;
