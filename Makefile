@@ -17,8 +17,8 @@ demo: install ## Run the whole house end to end; DATA=DIR also runs the Flink jo
 	@.venv/bin/sluice demo $(if $(DATA),--data $(DATA))
 
 .PHONY: serve
-serve: install ## Run the server (settings: SLUICE_* or SLUICE_CONFIG=FILE)
-	@.venv/bin/sluice serve
+serve: install ## Run the server on what `make demo` left, if it ran; else on an empty store (SLUICE_* and SLUICE_CONFIG=FILE set it up)
+	@SLUICE_CONFIG="$${SLUICE_CONFIG:-$(wildcard var/demo/sluice.yaml)}" .venv/bin/sluice serve
 
 ## Build on it
 .PHONY: test

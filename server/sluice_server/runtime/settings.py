@@ -16,7 +16,9 @@ from ruamel.yaml.error import YAMLError
 
 PREFIX = "SLUICE_"
 CONFIG_FILE_KEY = "SLUICE_CONFIG"
-"""The environment variable that names the configuration file; the only one that is no field."""
+"""The environment variable that names the configuration file."""
+CLIENT_KEYS = frozenset({"SLUICE_ADDRESS", "SLUICE_ACTOR"})
+"""What the commands that call a server read: no settings of the server, and no mistake in its environment."""
 
 
 class SettingsError(Exception):
@@ -161,7 +163,7 @@ def load_settings(
     from_environment = {
         key.removeprefix(PREFIX).lower(): value
         for key, value in environment.items()
-        if key.startswith(PREFIX) and key != CONFIG_FILE_KEY and value != ""
+        if key.startswith(PREFIX) and key != CONFIG_FILE_KEY and key not in CLIENT_KEYS and value != ""
     }
     problems = [
         f"{PREFIX}{name.upper()}: no such setting{_did_you_mean(name)}" for name in from_environment.keys() - known

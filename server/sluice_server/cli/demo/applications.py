@@ -23,7 +23,7 @@ PRODUCTS = (
 )
 
 DEVICE_ROWS = 5_000
-"""Lines of devices.csv that are read: enough to meet every common model."""
+"""Devices that are read: enough to meet every common model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,13 @@ class Portfolio:
 
     @classmethod
     def read(cls, folder: Path) -> Portfolio:
-        """Reads channels.csv and the beginning of devices.csv."""
-        with (folder / "channels.csv").open(newline="") as file:
-            stores = tuple((row["store_id"], row["channel_id"], row["tier"]) for row in csv.DictReader(file))
-        with (folder / "devices.csv").open(newline="") as file:
-            devices = tuple(
-                (row["device_model_id"], row["category"], row["brand"], int(row["device_price_minor"]))
-                for row in itertools.islice(csv.DictReader(file), DEVICE_ROWS)
-                if row["device_price_minor"]
-            )
+        """Reads the channels and the beginning of the devices."""
+        stores = tuple((row["store_id"], row["channel_id"], row["tier"]) for row in _rows(folder / "channels"))
+        devices = tuple(
+            (row["device_model_id"], row["category"], row["brand"], int(row["device_price_minor"]))
+            for row in itertools.islice(_rows(folder / "devices"), DEVICE_ROWS)
+            if row["device_price_minor"]
+        )
         return cls(stores, devices)
 
 
@@ -75,3 +73,9 @@ def applications(portfolio: Portfolio, *, run: str, seed: int) -> Iterator[appli
             premium=money_pb2.Money(amount_minor=round(price * part), currency_code=CURRENCY),
             term_months=months,
         )
+
+
+def _rows(folder: Path) -> Iterator[dict[str, str]]:
+    for part in sorted(folder.glob("*.csv")):
+        with part.open(newline="", encoding="utf-8") as file:
+            yield from csv.DictReader(file)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+PLAIN_WIDTH = 140
+"""Columns where the output is no terminal: a log or a file."""
+
+MARK = ".sluice-demo"
+"""Lies in a folder that a demo has made: only such a one is emptied."""
 
 
 def demo(
@@ -22,8 +29,17 @@ def demo(
 
     if data is not None and not data.is_dir():
         raise typer.BadParameter(f"{data} is no folder", param_hint="--data")
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / MARK).exists():
+            raise typer.BadParameter(f"{folder} holds files that are not a demo's; name another", param_hint="--folder")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).touch()
     try:
-        held = asyncio.run(story.run(folder, data, Console()))
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=PLAIN_WIDTH)
+        held = asyncio.run(story.run(folder.resolve(), data, console))
     except ProcessFailed as error:
         print(f"sluice demo: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

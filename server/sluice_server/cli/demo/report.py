@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sluice.insurer.v1 import incident_pb2
-from sluice.risk.v1 import query_pb2
+from sluice.risk.v1 import data_pb2, query_pb2
 from sluice_server.cli.demo.ledgers import Comparison
 
 QUIET = {incident_pb2.INCIDENT_EVENT_KIND_ORDER_RETRIED}
@@ -17,11 +17,13 @@ NEXT = (
     (
         "Who would insure this, and why",
         "sluice.routing.v1.Routing/ExplainRoute",
-        '{"application": {"application_id": "try-1", "product_code": "screen-cover-12m", "product_line": "screen", '
-        '"device": {"device_ref": "dev-1", "model_id": "aurora-12", "category": "phone", '
-        '"price": {"amount_minor": 399900, "currency_code": "CNY"}}, '
-        '"channel": {"channel_id": "online", "tier": "gold"}, "customer_ref": "cust-1", '
-        '"premium": {"amount_minor": 23900, "currency_code": "CNY"}, "term_months": 12}}',
+        (
+            '{"application": {"application_id": "try-1", "product_code": "screen-cover-12m", "product_line": "screen", '
+            '"device": {"device_ref": "dev-1", "model_id": "aurora-12", "category": "phone", '
+            '"price": {"amount_minor": 399900, "currency_code": "CNY"}}, '
+            '"channel": {"channel_id": "online", "tier": "gold"}, "customer_ref": "cust-1", '
+            '"premium": {"amount_minor": 23900, "currency_code": "CNY"}, "term_months": 12}}'
+        ),
     ),
     (
         "Which channels lose money",
@@ -71,7 +73,8 @@ def books(console: Console, found: Comparison) -> None:
     """The ledgers against the store."""
     console.rule("[bold]The insurers' ledgers against the store")
     console.print(
-        f"  {found.orders} orders in the store, {found.insured} of them insured; {found.policies} policies in the ledgers\n"
+        f"  {found.orders} orders in the store, {found.insured} of them insured; "
+        f"{found.policies} policies in the ledgers\n"
         f"  lost {len(found.lost)}   insured twice {len(found.doubly_insured)}   "
         f"in dispute {len(found.disagreeing)}   not final {len(found.not_final)}",
         highlight=False,
@@ -80,37 +83,57 @@ def books(console: Console, found: Comparison) -> None:
 
 def answer(console: Console, title: str, told: query_pb2.QueryResponse) -> None:
     """An answer of RiskQuery, with exposure, interval, data version and watermark."""
-    metrics = [column for column in told.columns if column.metric]
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left")
+    uncertain = {
+        column.name for column in told.columns if any(r.metrics[column.name].HasField("interval") for r in told.rows)
+    }
     for column in told.columns:
-        table.add_column(column.label_en or column.name, justify="right" if column.metric else "left")
-        if column.metric:
-            table.add_column("interval", justify="right", style="dim")
-    if metrics:
-        table.add_column("exposure", justify="right", style="dim")
+        unit = f" ({column.unit})" if column.metric and column.unit not in {"", "ratio"} else ""
+        table.add_column((column.label_en or column.name) + unit, justify="right" if column.metric else "left")
+        if column.name in uncertain:
+            table.add_column("interval", justify="right", style="dim", no_wrap=True)
+    table.add_column("exposure", justify="right", style="dim", no_wrap=True)
     for row in told.rows:
-        cells: list[str] = []
-        exposure = ""
-        for column in told.columns:
-            if not column.metric:
-                cells.append(row.dimensions[column.name])
-                continue
-            value = row.metrics[column.name]
-            cells.append(f"{value.value:,.4g}" if value.HasField("value") else "–")
-            has = value.HasField("interval")
-            cells.append(f"{value.interval.lower:,.3g} … {value.interval.upper:,.3g}" if has else "")
-            exposure = f"{value.exposure:,.0f} {column.exposure_unit}"
-        table.add_row(*cells, *([exposure] if metrics else []))
+        cells = [
+            cell for column in told.columns for cell in _cells(row, column, told_interval=column.name in uncertain)
+        ]
+        metric = next(column for column in told.columns if column.metric)
+        table.add_row(*cells, f"{row.metrics[metric.name].exposure:,.0f} {metric.exposure_unit}")
     table.caption = f"data version {told.data.data_version}, watermark {told.data.watermark.ToJsonString()}"
     console.print(table)
 
 
+def _cells(row: query_pb2.Row, column: query_pb2.Column, *, told_interval: bool) -> list[str]:
+    """One column's text in a row, and its interval's where the column has one."""
+    if not column.metric:
+        return [row.dimensions[column.name]]
+    value = row.metrics[column.name]
+    cells = [_number(value.value) if value.HasField("value") else "–"]
+    if told_interval:
+        known = value.HasField("interval")
+        cells.append(f"{_number(value.interval.lower)} … {_upper(value.interval)}" if known else "")
+    return cells
+
+
+def _upper(interval: data_pb2.Interval) -> str:
+    return _number(interval.upper) if interval.HasField("upper") else "∞"
+
+
+def _number(value: float) -> str:
+    """Three digits behind the point for small numbers, none for large ones."""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3f}"
+
+
 def what_next(console: Console) -> None:
     """Three calls that work while ``make serve`` runs."""
-    console.print("\n[bold]What to try next[/bold]: run `make serve` (it serves what this demo left), and in another terminal:")
+    console.print(
+        "\n[bold]What to try next[/bold]: run `make serve` (it serves what this demo left), and in another terminal:"
+    )
     for title, method, body in NEXT:
         console.print(f"\n# {title}", style="dim")
-        console.print(f"grpcurl -plaintext -d '{body}' 127.0.0.1:7350 {method}", soft_wrap=True, highlight=False, markup=False)
+        console.print(
+            f"grpcurl -plaintext -d '{body}' 127.0.0.1:7350 {method}", soft_wrap=True, highlight=False, markup=False
+        )
 
 
 def _minutes(length: duration_pb2.Duration) -> str:

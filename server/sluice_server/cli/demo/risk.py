@@ -88,9 +88,7 @@ async def abnormal(client: AsyncSluice, portfolio: Path) -> list[Found]:
     planted = json.loads((portfolio / "planted.json").read_text())
     results = []
     for entity, key in (("store", "stores"), ("repair_shop", "repair_shops")):
-        answer = await client.risk.ListAnomalies(
-            anomalies_pb2.ListAnomaliesRequest(entity=entity, page_size=ANOMALIES)
-        )
+        answer = await client.risk.ListAnomalies(anomalies_pb2.ListAnomaliesRequest(entity=entity, page_size=ANOMALIES))
         results.append(
             Found(key.replace("_", " "), frozenset(planted[key]), frozenset(a.entity_id for a in answer.anomalies))
         )

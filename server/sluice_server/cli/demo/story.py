@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,12 +43,8 @@ class Check:
 
 
 async def run(folder: Path, data: Path | None, console: Console) -> bool:
-    """Plays the demo in an empty folder of its own; whether everything held."""
+    """Plays the demo in ``folder``, which is empty and absolute; whether everything held."""
     began = time.monotonic()
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    folder = folder.resolve()
     checks: list[Check] = []
     async with Processes(folder / "logs") as processes:
         console.rule("[bold]Sluice: one order insured, one outage survived, one risk question answered")
@@ -72,10 +67,15 @@ async def run(folder: Path, data: Path | None, console: Console) -> bool:
     console.rule("[bold]What had to hold")
     for check in checks:
         mark = "[green]✓[/green]" if check.held else "[bold red]✗[/bold red]"
-        console.print(f"{mark} {check.what:<58} {check.figures}", highlight=False)
+        console.print(f"{mark} {check.what:<58} {check.figures}", highlight=False, soft_wrap=True)
     held = all(check.held for check in checks)
-    ending = "all of it held" if held else "[bold red]not all of it held[/bold red]; the logs are in " + str(home.folder / "logs")
-    console.print(f"\n{ending}, {time.monotonic() - began:.0f} s")
+    seconds = time.monotonic() - began
+    if held:
+        console.print(f"\n[bold green]All of it held[/bold green], in {seconds:.0f} s.")
+    else:
+        console.print(
+            f"\n[bold red]Not all of it held[/bold red] ({seconds:.0f} s); the logs are in {folder / 'logs'}."
+        )
     report.what_next(console)
     return held
 
@@ -112,8 +112,16 @@ async def _outage(
         ),
         Check("its share moved to the others", moved and leaked == 0, _shares(seen.shares_before, seen.shares_cut)),
         Check("the alarm reached the alarm platform", "InsurerCut" in alarms, ", ".join(sorted(alarms))),
-        Check("no order was lost", not found.lost, f"{len(traffic.tally.acknowledged)} acknowledged, {len(found.lost)} lost"),
-        Check("none was insured twice", not found.doubly_insured, f"{found.policies} policies, {len(found.doubly_insured)} doubled"),
+        Check(
+            "no order was lost",
+            not found.lost,
+            f"{len(traffic.tally.acknowledged)} acknowledged, {len(found.lost)} lost",
+        ),
+        Check(
+            "none was insured twice",
+            not found.doubly_insured,
+            f"{found.policies} policies, {len(found.doubly_insured)} doubled",
+        ),
         Check(
             "ledgers and store agree, every order is final",
             found.clean and found.insured > 0,
@@ -159,10 +167,14 @@ async def _alarms(path: Path) -> set[str]:
     """Names of the alarms that the sink has received; waits until the cut is among them, or time is over."""
     deadline = time.monotonic() + ALARM_SECONDS
     while True:
-        names = {json.loads(line)["name"] for line in path.read_text().splitlines()} if path.exists() else set()
+        names = _names(path)
         if "InsurerCut" in names or time.monotonic() > deadline:
             return names
         await asyncio.sleep(0.5)
+
+
+def _names(path: Path) -> set[str]:
+    return {json.loads(line)["name"] for line in path.read_text().splitlines()} if path.exists() else set()
 
 
 async def _exported(home: house.House) -> None:
@@ -200,7 +212,9 @@ async def _risk(home: house.House, client: AsyncSluice, portfolio: Path, console
             f"data version {version.data_version}, watermark {version.watermark.ToJsonString()}",
         ),
         Check("loss ratio by channel and by device model", bool(by_channel.rows and by_model.rows), ""),
-        Check("the orders just insured are in it", _sum(orders, "insured") > 0, f"{_sum(orders, 'insured'):.0f} insured"),
+        Check(
+            "the orders just insured are in it", _sum(orders, "insured") > 0, f"{_sum(orders, 'insured'):.0f} insured"
+        ),
         *(
             Check(
                 f"abnormal {kind.kind} were named",
@@ -212,9 +226,7 @@ async def _risk(home: house.House, client: AsyncSluice, portfolio: Path, console
     ]
 
 
-async def _real_data(
-    home: house.House, client: AsyncSluice, data: Path, folder: Path, console: Console
-) -> list[Check]:
+async def _real_data(home: house.House, client: AsyncSluice, data: Path, folder: Path, console: Console) -> list[Check]:
     """The same job, publication and queries on freMTPL2."""
     console.rule(f"[bold]Real data: {data}")
     source = folder / "fremtpl2"
@@ -240,4 +252,6 @@ def _sum(answer: query_pb2.QueryResponse, metric: str) -> float:
 
 
 def _shares(before: dict[str, float], after: dict[str, float]) -> str:
-    return ", ".join(f"{name[-1].upper()} {before.get(name, 0):.0%} → {after.get(name, 0):.0%}" for name in house.INSURERS)
+    return ", ".join(
+        f"{name[-1].upper()} {before.get(name, 0):.0%} → {after.get(name, 0):.0%}" for name in house.INSURERS
+    )
