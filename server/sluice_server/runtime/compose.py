@@ -78,16 +78,28 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
     await board.refresh()
     await active_plan.refresh()
 
-    timing = OrderTiming()
+    timing = OrderTiming(
+        longest_call_seconds=settings.order_longest_call_seconds, quiet_seconds=settings.order_quiet_seconds
+    )
     decisions = Decisions(
         plans=active_plan, traffic=board, log=store.decision_log, store=store, clock=clock, timing=timing
     )
     calls = InsurerCalls(
-        adapters=adapters, store=store, clock=clock, timing=timing, notify=watch.notify, tracer=tracer
+        adapters=adapters,
+        log=store.decision_log,
+        store=store,
+        clock=clock,
+        timing=timing,
+        notify=watch.notify,
+        tracer=tracer,
     )
+    # Outcomes of calls that are still under way at the stop are recorded before the store is closed.
+    opened.push_async_callback(calls.drain)
     routing = RoutingUseCases(
         route=RouteApplication(decisions),
-        submit=SubmitApplication(decisions=decisions, calls=calls, store=store, clock=clock, timing=timing),
+        submit=SubmitApplication(
+            decisions=decisions, calls=calls, log=store.decision_log, store=store, clock=clock, timing=timing
+        ),
         report_outcome=ReportOutcome(store=store, clock=clock, timing=timing, notify=watch.notify),
         get_order=GetOrder(store),
         list_orders=ListOrders(store),
@@ -143,9 +155,7 @@ def _adapters(platform: Platform) -> ConfiguredAdapters:
     if settings.insurers_file is None:
         return build_adapters({}, clock=platform.clock, tracer=platform.tracer)
     # The environment is handed on because secrets may be given as references to it (env:NAME).
-    return open_adapters(
-        settings.insurers_file, environment=os.environ, clock=platform.clock, tracer=platform.tracer
-    )
+    return open_adapters(settings.insurers_file, environment=os.environ, clock=platform.clock, tracer=platform.tracer)
 
 
 def _semantic_model(settings: Settings) -> SemanticModel:

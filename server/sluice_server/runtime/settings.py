@@ -75,6 +75,13 @@ class Settings(BaseSettings):
     breaker_tick_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
     """How often the evidence is evaluated and the breakers' state of other replicas is read."""
 
+    order_longest_call_seconds: Annotated[float, Field(ge=0.5, le=600)] = 30.0
+    """A call to an insurer lasts at most this long, whatever the caller's deadline; an order whose process died in a
+    call is taken up again when this is over."""
+    order_quiet_seconds: Annotated[float, Field(ge=0, le=3600)] = 10.0
+    """An insurer that knows nothing of a submission is believed only this long after the call was given up, because the
+    request may still be on its way. Less than the network may hold a request back means insuring somebody twice."""
+
     otlp_endpoint: HttpUrl | None = None
     """Base URL of an OTLP/HTTP collector, e.g. ``http://127.0.0.1:4318``; None turns tracing off."""
     trace_sample_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
