@@ -39,7 +39,8 @@ class AutomaticChanges:
         """Scopes whose evidence trips without a cut, by what was recorded about it: once while it lasts."""
 
     async def trip(self, breaker: Breaker, evidence: Evidence, breakers: Sequence[Breaker]) -> bool:
-        """Cuts, where mode and rules allow it; records once what it did not do. True when the breaker was changed.
+        """Cuts, where mode and rules allow it; records once what it did not do. True when the breaker was changed, by
+        this replica or another.
 
         ``breakers``: all of them, as the evidence was judged.
         """
@@ -56,15 +57,17 @@ class AutomaticChanges:
             return False
         try:
             async with self._store.write() as uow:
+                if not await _unchanged(uow, breaker):
+                    return True
                 # Once more on what is stored now: another insurer may have been cut at the same moment.
-                if not await _unchanged(uow, breaker) or _kept_because(breaker, await uow.breakers.list()):
+                if _kept_because(breaker, await uow.breakers.list()):
                     return False
                 author, now = sluice(summary(evidence)), self._clock.now()
                 await cut(uow, breaker, BreakerEvent.TRIP, evidence, author, now, action="breaker.trip")
                 await uow.commit()
         except ConcurrentChange:
             # Another replica was faster: its cut is as good as ours.
-            return False
+            return True
         await self.calm(breaker)
         return True
 

@@ -24,7 +24,16 @@ from sluice_server.domain.breaker.model import (
     Scope,
 )
 from sluice_server.domain.breaker.ports import Alarm
-from sluice_server.domain.breaker.record import audit, caller, count_orders, cut, cut_alarm, note, save
+from sluice_server.domain.breaker.record import (
+    audit,
+    caller,
+    count_orders,
+    cut,
+    cut_alarm,
+    note,
+    save,
+    shares_since_cut,
+)
 from sluice_server.domain.context import CallContext, Clock
 from sluice_server.domain.errors import AbnormalOrdersRemain, IllegalTransition, PermissionDenied
 from sluice_server.domain.unit_of_work import Store, UnitOfWork
@@ -141,7 +150,7 @@ class RestoreTraffic:
                 return breaker
             _check_two_keys(incident, context)
             stored = await save(uow, after)
-            since_cut = await uow.evidence.shares(decided_from=incident.opened_at, decided_until=now)
+            since_cut = await shares_since_cut(uow, incident, now)
             await uow.incidents.save(replace(incident, restored_at=now, shares_after=since_cut))
             author = caller(context, command.reason, command.request_id)
             overridden = event is BreakerEvent.OVERRIDE

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from sluice_server.domain.breaker.model import BreakerState, Incident, Scope
 from sluice_server.domain.breaker.ports import AuditEvent
+from sluice_server.domain.breaker.record import shares_since_cut
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import IncidentNotFound, InsurerNotFound
 from sluice_server.domain.unit_of_work import Store, UnitOfWork
@@ -72,9 +73,7 @@ class GetIncident:
                     f"no incident {incident_id!r}; ListIncidents shows those that there were", incident_id=incident_id
                 )
             if incident.restored_at is None:
-                now = self._clock.now()
-                since_cut = await uow.evidence.shares(decided_from=incident.opened_at, decided_until=now)
-                incident = replace(incident, shares_after=since_cut)
+                incident = replace(incident, shares_after=await shares_since_cut(uow, incident, self._clock.now()))
             return await _view(uow, incident, self._clock)
 
 

@@ -84,13 +84,14 @@ async def cut(
     # A breaker that goes on with its incident does so from RETRYING or RAMPING.
     incident = await uow.incidents.get(breaker.incident_id) if breaker.incident_id else None
     if incident is None:
-        began = evidence.first_failure_at or at
+        # The first failed order itself may have been given to another insurer since: it is not part of "before".
+        before = (evidence.first_failure_at or at) - timedelta(microseconds=1)
         incident = Incident(
             incident_id=opened.incident_id,
             scope=breaker.scope,
             opened_at=at,
             evidence=evidence,
-            shares_before=await uow.evidence.shares(decided_from=began - SHARES_WINDOW, decided_until=began),
+            shares_before=await uow.evidence.shares(decided_from=before - SHARES_WINDOW, decided_until=before),
         )
         incident, left = await count_orders(uow, incident)
         await uow.incidents.add(incident)
@@ -124,6 +125,12 @@ async def count_orders(uow: UnitOfWork, incident: Incident) -> tuple[Incident, i
         for event in incident.events
     )
     return replace(incident, affected_orders=max(incident.affected_orders, left + ended)), left
+
+
+async def shares_since_cut(uow: UnitOfWork, incident: Incident, until: datetime) -> Mapping[str, int]:
+    """Orders decided for each insurer after the cut."""
+    after = incident.opened_at + timedelta(microseconds=1)
+    return await uow.evidence.shares(decided_from=after, decided_until=until)
 
 
 async def note(
