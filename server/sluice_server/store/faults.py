@@ -13,21 +13,23 @@ from sqlalchemy import exc
 from sluice_server.domain.errors import ConcurrentChange, SluiceError, Unavailable
 
 # Result codes of https://www.sqlite.org/rescode.html after which a repeat can succeed without a change of the program.
+_SQLITE_LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 _SQLITE_PASSING = {
-    sqlite3.SQLITE_BUSY: "the database is locked by another process",
-    sqlite3.SQLITE_LOCKED: "the database is locked",
     sqlite3.SQLITE_NOMEM: "out of memory",
     sqlite3.SQLITE_READONLY: "the database file is read-only",
     sqlite3.SQLITE_INTERRUPT: "interrupted",
     sqlite3.SQLITE_IOERR: "the disk does not answer",
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_CANTOPEN: "the database file cannot be opened",
-    sqlite3.SQLITE_PROTOCOL: "the database is locked by another process",
 }
 
 # Classes and codes of https://www.postgresql.org/docs/current/errcodes-appendix.html.
 _POSTGRES_PASSING = ("08", "53", "57", "58", "25006", "25P03", "55P03")
 _POSTGRES_CONCURRENT = ("40001", "40P01")
+
+
+class DatabaseLocked(Unavailable):
+    """Somebody else has SQLite's write lock for longer than we wait."""
 
 
 @contextmanager
@@ -54,7 +56,10 @@ def meaning(error: BaseException) -> SluiceError | None:
         return _unavailable("every connection to the database is in use")
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", None)
-        text = None if code is None else _SQLITE_PASSING.get(code & 0xFF)  # the low byte is the primary code
+        primary = None if code is None else code & 0xFF
+        if primary in _SQLITE_LOCKED:
+            return DatabaseLocked(_text("the database is locked by another process"))
+        text = None if primary is None else _SQLITE_PASSING.get(primary)
         return None if text is None else _unavailable(text)
     state = getattr(error, "sqlstate", None)
     if isinstance(state, str) and state:
@@ -71,4 +76,8 @@ def meaning(error: BaseException) -> SluiceError | None:
 
 
 def _unavailable(fact: str) -> Unavailable:
-    return Unavailable(f"the store is not available: {fact}; repeat the call", retry_after_seconds=1.0)
+    return Unavailable(_text(fact), retry_after_seconds=1.0)
+
+
+def _text(fact: str) -> str:
+    return f"the store is not available: {fact}; repeat the call"

@@ -9,6 +9,7 @@ the writer takes a batch and reports once for all of it, so that no wake-up is l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class GroupCommit:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
-        self._closing = False
+        self._closing = asyncio.Event()
         self._task = self._loop.create_task(self._run(), name="group-commit")
 
     @property
@@ -59,7 +60,7 @@ class GroupCommit:
     async def commit(self, write: OrderWrite) -> bool:
         """Durable when it returns; see ``OrderWriter.write`` for the answer. A caller that is cancelled meanwhile
         leaves the write as it is. Raises Unavailable and, when too many wait, Exhausted."""
-        if self._closing:
+        if self._closing.is_set():
             raise Unavailable("the store is closing; repeat the call at another replica")
         if self._task.done():
             raise RuntimeError("the group commit has ended") from self._task.exception()
@@ -72,7 +73,7 @@ class GroupCommit:
 
     async def close(self) -> None:
         """Takes no more writes, commits those that wait, ends the connection."""
-        self._closing = True
+        self._closing.set()
         self._arrived.set()
         try:
             await self._task
@@ -86,16 +87,24 @@ class GroupCommit:
                 await self._arrived.wait()
                 self._arrived.clear()
                 while self._waiting:
-                    gap = not_before - self._loop.time()
-                    # Also without a gap the calls that are ready now get their turn first, and into this batch.
-                    await asyncio.sleep(0 if self._closing else max(gap, 0))
+                    await self._gather_until(not_before)
                     not_before = self._loop.time() + self._pace.minimum_gap_seconds
                     await self._commit(self._take())
-                if self._closing:
+                if self._closing.is_set():
                     return
         finally:
             while self._waiting:
                 _fail(self._waiting.popleft(), Unavailable("the store has ended; repeat the call"))
+
+    async def _gather_until(self, moment: float) -> None:
+        """Until then more may come; a store that closes does not wait for them."""
+        # Also without a gap the calls that are ready now get their turn first, and into this batch.
+        await asyncio.sleep(0)
+        gap = moment - self._loop.time()
+        if gap > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(gap):
+                    await self._closing.wait()
 
     def _take(self) -> list[_Waiting]:
         """The next batch: an order has one change in it at most, a second one waits for the next batch."""

@@ -10,10 +10,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sluice_server.domain.errors import Unavailable
 from sluice_server.store.decision_log import SqlDecisionLog
 from sluice_server.store.engine import BUSY_SECONDS, WRITE_OPTION, create_engine
-from sluice_server.store.faults import database_errors
+from sluice_server.store.faults import DatabaseLocked, database_errors
 from sluice_server.store.group_commit import CommitPace, GroupCommit
 from sluice_server.store.migrate import upgrade
 from sluice_server.store.order_write import OrderWriter
@@ -114,8 +113,8 @@ async def _migrate(engine: AsyncEngine) -> None:
                 async with writing.begin() as connection:
                     await connection.run_sync(upgrade)
             return
-        except Unavailable:
+        except DatabaseLocked:
             # While another process turns a new SQLite file into one with a write-ahead log, SQLite does not wait.
-            if engine.dialect.name != "sqlite" or asyncio.get_running_loop().time() > give_up:
+            if asyncio.get_running_loop().time() > give_up:
                 raise
             await asyncio.sleep(_RETRY_SECONDS)

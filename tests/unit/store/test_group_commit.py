@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from sluice_server.domain.errors import ConcurrentChange, Exhausted, Unavailable
+from sluice_server.store.counts import Standing
+from sluice_server.store.group_commit import CommitPace, GroupCommit
+from sluice_server.store.order_write import OrderWrite
+from sluice_server.store.rows import SQLITE3, Codec
+
+STANDING = Standing("insurer-a", "screen", 1, submitted=True, finished=False)
+
+
+def new(application_id: str) -> OrderWrite:
+    return OrderWrite(application_id, True, 0, (), (), (), STANDING)
+
+
+def change(application_id: str, version: int) -> OrderWrite:
+    return OrderWrite(application_id, False, version, (), (), (), STANDING)
+
+
+class FakeWriter:
+    """A database that commits when it is let, and fails as it is told."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.failures: list[Exception] = []
+        self.refused: set[str] = set()
+        self.answers = True
+        self.let = asyncio.Event()
+        self.let.set()
+        self.began = asyncio.Event()
+        self.closed = False
+
+    @property
+    def codec(self) -> Codec:
+        return SQLITE3
+
+    async def write(self, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+        self.began.set()
+        await self.let.wait()
+        self.batches.append([write.application_id for write in writes])
+        if self.failures:
+            raise self.failures.pop(0)
+        if self.refused & {write.application_id for write in writes}:
+            raise OverflowError("a number that no column holds")
+        return [self.answers] * len(writes)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def writer() -> FakeWriter:
+    return FakeWriter()
+
+
+@pytest.fixture
+async def commits(writer: FakeWriter) -> AsyncIterator[GroupCommit]:
+    opened = GroupCommit(writer, CommitPace(minimum_gap_seconds=0.0, maximum_waiting=3))
+    yield opened
+    writer.let.set()
+    await opened.close()
+
+
+async def begun(commits: GroupCommit, writer: FakeWriter, *writes: OrderWrite) -> list[asyncio.Task[bool]]:
+    """The calls, after the first batch is on its way to the database."""
+    writer.let.clear()
+    writer.began.clear()
+    tasks = [asyncio.ensure_future(commits.commit(write)) for write in writes]
+    await writer.began.wait()
+    return tasks
+
+
+async def test_calls_of_one_moment_share_a_commit(commits: GroupCommit, writer: FakeWriter) -> None:
+    assert await asyncio.gather(*(commits.commit(new(name)) for name in "abc")) == [True] * 3
+    assert writer.batches == [["a", "b", "c"]]
+
+
+async def test_calls_that_come_during_a_commit_share_the_next(commits: GroupCommit, writer: FakeWriter) -> None:
+    first = await begun(commits, writer, new("a"))
+    later = [asyncio.ensure_future(commits.commit(new(name))) for name in "bc"]
+    await asyncio.sleep(0)
+    writer.let.set()
+    await asyncio.gather(*first, *later)
+    assert writer.batches == [["a"], ["b", "c"]]
+
+
+async def test_calls_within_the_minimum_gap_share_a_commit(writer: FakeWriter) -> None:
+    commits = GroupCommit(writer, CommitPace(minimum_gap_seconds=0.3))
+    await commits.commit(new("a"))
+    calls = []
+    for name in "bcd":
+        calls.append(asyncio.ensure_future(commits.commit(new(name))))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    await asyncio.gather(*calls)
+    assert writer.batches == [["a"], ["b", "c", "d"]]
+    await commits.close()
+
+
+async def test_nobody_is_answered_before_the_commit(commits: GroupCommit, writer: FakeWriter) -> None:
+    [call] = await begun(commits, writer, new("a"))
+    await asyncio.sleep(0)
+    assert not call.done()
+    writer.let.set()
+    assert await call
+
+
+async def test_a_failed_commit_fails_every_call_of_its_batch_and_no_other(
+    commits: GroupCommit, writer: FakeWriter
+) -> None:
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    writer.failures = [full]
+    answers = await asyncio.gather(*(commits.commit(new(name)) for name in "ab"), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [Unavailable, Unavailable]
+    assert "disk is full" in str(answers[0])
+    assert await commits.commit(new("c"))
+
+
+async def test_a_write_that_the_database_refuses_fails_alone(commits: GroupCommit, writer: FakeWriter) -> None:
+    writer.refused = {"b"}
+    answers = await asyncio.gather(*(commits.commit(new(name)) for name in "abc"), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [bool, OverflowError, bool]
+
+
+async def test_the_victim_of_a_deadlock_is_repeated(commits: GroupCommit, writer: FakeWriter) -> None:
+    writer.failures = [_deadlock()]
+    assert await commits.commit(new("a"))
+    assert writer.batches == [["a"], ["a"]]
+
+
+async def test_a_lasting_deadlock_is_told(commits: GroupCommit, writer: FakeWriter) -> None:
+    writer.failures = [_deadlock() for _ in range(3)]
+    with pytest.raises(ConcurrentChange):
+        await commits.commit(new("a"))
+    assert len(writer.batches) == 3
+
+
+async def test_two_changes_of_one_order_do_not_share_a_commit(commits: GroupCommit, writer: FakeWriter) -> None:
+    await asyncio.gather(*(commits.commit(w) for w in (change("a", 1), change("a", 2), change("b", 1))))
+    assert writer.batches == [["a", "b"], ["a"]]
+
+
+async def test_more_calls_than_may_wait_are_refused(commits: GroupCommit, writer: FakeWriter) -> None:
+    first = await begun(commits, writer, new("a"))
+    waiting = [asyncio.ensure_future(commits.commit(new(name))) for name in "bcd"]
+    await asyncio.sleep(0)
+    assert commits.waiting == 3
+    with pytest.raises(Exhausted):
+        await commits.commit(new("e"))
+    writer.let.set()
+    assert await asyncio.gather(*first, *waiting) == [True] * 4
+
+
+async def test_a_caller_that_gives_up_does_not_disturb_the_others(commits: GroupCommit, writer: FakeWriter) -> None:
+    gone, stays = await begun(commits, writer, new("a"), new("b"))
+    gone.cancel()
+    await asyncio.sleep(0)
+    writer.let.set()
+    assert await stays
+    assert gone.cancelled()
+    assert writer.batches == [["a", "b"]]
+
+
+async def test_closing_commits_what_waits_and_refuses_the_rest(writer: FakeWriter) -> None:
+    commits = GroupCommit(writer, CommitPace(minimum_gap_seconds=60.0))
+    await commits.commit(new("a"))
+    waiting = asyncio.ensure_future(commits.commit(new("b")))
+    await asyncio.sleep(0)
+    closing = asyncio.ensure_future(commits.close())
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await commits.commit(new("c"))
+    await closing
+    assert await waiting
+    assert writer.batches == [["a"], ["b"]]
+    assert writer.closed
+
+
+async def test_the_answer_is_the_databases(commits: GroupCommit, writer: FakeWriter) -> None:
+    writer.answers = False
+    assert not await commits.commit(new("a"))
+
+
+class _Deadlock(Exception):
+    sqlstate = "40P01"
+
+
+def _deadlock() -> Exception:
+    return _Deadlock("deadlock detected")
