@@ -60,9 +60,10 @@ async def run(folder: Path, data: Path | None, console: Console) -> bool:
             version = await house.furnish(first)
             console.print(f"server on {home.address}, three insurers, plan version {version} active")
             checks += await _outage(home, first, second, portfolio, console)
-            checks += await _risk(home, first, portfolio, console)
             if data is not None:
+                # Before the generated portfolio, so that what stays active afterwards is the latter.
                 checks += await _real_data(home, first, data, folder, console)
+            checks += await _risk(home, first, portfolio, console)
             processes.check()
     console.rule("[bold]What had to hold")
     for check in checks:
@@ -211,7 +212,11 @@ async def _risk(home: house.House, client: AsyncSluice, portfolio: Path, console
             version.data_version > 0,
             f"data version {version.data_version}, watermark {version.watermark.ToJsonString()}",
         ),
-        Check("loss ratio by channel and by device model", bool(by_channel.rows and by_model.rows), ""),
+        Check(
+            "loss ratio by channel and by device model",
+            bool(by_channel.rows and by_model.rows),
+            f"{by_channel.total_size} channels, {by_model.total_size} models",
+        ),
         Check(
             "the orders just insured are in it", _sum(orders, "insured") > 0, f"{_sum(orders, 'insured'):.0f} insured"
         ),
@@ -230,7 +235,6 @@ async def _real_data(home: house.House, client: AsyncSluice, data: Path, folder:
     """The same job, publication and queries on freMTPL2."""
     console.rule(f"[bold]Real data: {data}")
     source = folder / "fremtpl2"
-    before = await risk.newest_version(client)
     await risk.import_fremtpl2(data, source)
     await risk.publish(home, source, with_orders=False)
     version = await risk.newest_version(client)
@@ -241,8 +245,8 @@ async def _real_data(home: house.House, client: AsyncSluice, data: Path, folder:
     return [
         Check(
             "the same job published the real data",
-            version.data_version > before.data_version and bool(by_channel.rows and by_model.rows),
-            f"data version {version.data_version}",
+            bool(by_channel.rows and by_model.rows),
+            f"data version {version.data_version}, {by_channel.total_size} regions, {by_model.total_size} classes",
         )
     ]
 
