@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, select, update
+from sqlalchemy import RowMapping, Select, func, insert, literal, select, update
 
 from sluice_server.domain.errors import PlanNotFound, StaleEtag
 from sluice_server.domain.routing.ports import StoredPlan
@@ -49,7 +49,7 @@ class SqlPlans:
         return await self._one(_PLANS.where(plans.c.request_id == request_id).order_by(plans.c.version).limit(1))
 
     async def list(self, *, after_version: int | None, limit: int) -> Sequence[StoredPlan]:
-        statement = _PLANS.order_by(plans.c.version.desc()).limit(limit)
+        statement = _WITHOUT_SOURCE.order_by(plans.c.version.desc()).limit(limit)
         if after_version is not None:
             statement = statement.where(plans.c.version < after_version)
         return [_plan(row) for row in (await self._session.execute(statement)).mappings()]
@@ -84,8 +84,10 @@ class SqlPlans:
         return None if row is None else _plan(row)
 
 
-_PLANS = select(
-    plans, plan_activation.c.version.label("active_version"), plan_activation.c.revision.label("revision")
+_ACTIVATION = (plan_activation.c.version.label("active_version"), plan_activation.c.revision.label("revision"))
+_PLANS = select(plans, *_ACTIVATION).join_from(plans, plan_activation, plan_activation.c.only_row == 1)
+_WITHOUT_SOURCE = select(
+    *(column for column in plans.c if column is not plans.c.source), literal("").label("source"), *_ACTIVATION
 ).join_from(plans, plan_activation, plan_activation.c.only_row == 1)
 
 

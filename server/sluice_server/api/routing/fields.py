@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
@@ -21,6 +22,11 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST_SECOND = -62_135_596_800  # 0001-01-01
 _LAST_SECOND = 253_402_300_799  # 9999-12-31
+
+
+def is_printable(value: str) -> bool:
+    """Letters, signs and spaces of any script (the wide space of Chinese texts too); no control characters."""
+    return value.isprintable() or all(c.isprintable() or unicodedata.category(c) == "Zs" for c in value)
 
 
 class Fields:
@@ -57,7 +63,7 @@ class Fields:
                 self.wrong(path, "required")
         elif len(value) > maximum:
             self.wrong(path, f"{len(value)} characters; at most {maximum} are accepted")
-        elif not value.isprintable():
+        elif not is_printable(value):
             self.wrong(path, "holds control characters or others that cannot be printed")
         elif required and value.isspace():
             self.wrong(path, "blank")

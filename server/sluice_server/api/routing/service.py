@@ -126,7 +126,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
     ) -> routing_pb2.ListPlansResponse:
         page = await self._use.list_plans(*wire.plan_page(request))
         return routing_pb2.ListPlansResponse(
-            plans=[wire.plan_message(plan, with_source=False) for plan in page.plans],
+            plans=[wire.plan_message(plan) for plan in page.plans],
             next_page_token=page.next_page_token,
         )
 

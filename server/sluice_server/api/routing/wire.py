@@ -401,11 +401,11 @@ def explanation_message(explanation: Explanation) -> routing_pb2.ExplainRouteRes
     )
 
 
-def plan_message(plan: StoredPlan, *, with_source: bool = True) -> plan_pb2.Plan:
+def plan_message(plan: StoredPlan) -> plan_pb2.Plan:
     return plan_pb2.Plan(
         name=plan.name,
         version=plan.version,
-        source=plan.source if with_source else "",
+        source=plan.source,
         content_hash=plan.content_hash,
         description=plan.description,
         active=plan.active,

@@ -61,7 +61,7 @@ class Expression:
         try:
             return self.program.execute(context)
         except Exception as error:
-            raise ExpressionFailed(_why(error)) from error
+            raise ExpressionFailed(_without_values(error, self.source)) from error
 
 
 def factor_value(value: object) -> FactorValue:
@@ -198,9 +198,40 @@ def check_types(expression: Expression, factors: Mapping[str, FactorValue], *, b
             if not boolean:
                 factor_value(value)
         except ExpressionFailed as failure:
-            if failure.__cause__ is None or isinstance(failure.__cause__, TypeError):
+            cause = failure.__cause__
+            if cause is None:
                 return str(failure)
+            if isinstance(cause, TypeError):
+                # It was computed for an example: the library's own text can be shown.
+                return _why(cause)
     return ""
+
+
+_SAFE = (
+    (re.compile(r"Function '(\w+)' error"), "{0}() cannot take its argument"),
+    (re.compile(r"Arithmetic overflow in '(\w+)'"), "arithmetic overflow ({0})"),
+    (re.compile(r"index out of bounds"), "index out of bounds"),
+    (re.compile(r"(\w+) by zero"), "{0} by zero"),
+    (re.compile(r"Unsupported operation: (\w+ \S{1,2} \w+)\."), "unsupported operation {0}"),
+    (re.compile(r"Undefined variable or function: '(\w+)'"), "no {0} for values of these types"),
+)
+
+
+def _without_values(error: Exception, source: str) -> str:
+    """Why an expression could not be computed, without the values of the application: they may be anybody's.
+
+    The library's texts hold values, so only known parts of known texts are taken over.
+    """
+    if isinstance(error, KeyError):
+        key = str(error.args[0]) if error.args else ""
+        # A key that the expression names is the plan's word, another one is the application's.
+        named = re.search(rf"(?<!\w){re.escape(key)}(?!\w)", source) if key else None
+        return f"no key {key:.100}" if named else "no such key"
+    for pattern, text in _SAFE:
+        found = pattern.match(str(error))
+        if found is not None:
+            return text.format(*found.groups())
+    return f"not computable ({type(error).__name__})"
 
 
 def _why(error: Exception) -> str:

@@ -42,7 +42,11 @@ class Finding:
         return Finding(Severity.WARNING, int(match[1]), match[2], match[3])
 
 
-_TEXT = re.compile(r"line (\d+): ([^ ]*): (.*)", re.DOTALL)
+_TEXT = re.compile(r"line (\d+): (.*?): (.*)", re.DOTALL)
+
+
+class TooManyErrors(Exception):
+    """There are as many errors as are reported at once: reading on would only cost time."""
 
 
 class Findings:
@@ -50,37 +54,37 @@ class Findings:
 
     def __init__(self, maximum: int) -> None:
         self._maximum = maximum
-        self._found: list[Finding] = []
-        self._more = 0
+        self._errors: list[Finding] = []
+        self._warnings: list[Finding] = []
+        self._more_errors = False
+        self._more_warnings = 0
 
     def error(self, line: int, path: str, message: str) -> None:
-        self._add(Finding(Severity.ERROR, line, path, message))
+        """Raises TooManyErrors at the first one that is no longer reported."""
+        if len(self._errors) >= self._maximum:
+            self._more_errors = True
+            raise TooManyErrors
+        self._errors.append(Finding(Severity.ERROR, line, path, message))
 
     def warning(self, line: int, path: str, message: str) -> None:
-        self._add(Finding(Severity.WARNING, line, path, message))
-
-    def _add(self, finding: Finding) -> None:
-        # A warning gives way to an error, or a plan with many warnings would look valid.
-        if len(self._found) < self._maximum:
-            self._found.append(finding)
+        """Warnings over the maximum are only counted."""
+        if len(self._warnings) >= self._maximum:
+            self._more_warnings += 1
             return
-        self._more += 1
-        if finding.severity is Severity.ERROR:
-            for place, kept in enumerate(self._found):
-                if kept.severity is Severity.WARNING:
-                    self._found[place] = finding
-                    return
+        self._warnings.append(Finding(Severity.WARNING, line, path, message))
 
     @property
     def has_errors(self) -> bool:
-        return any(f.severity is Severity.ERROR for f in self._found)
+        return bool(self._errors)
 
     def sorted(self) -> tuple[Finding, ...]:
-        """By line. When there were more than the maximum, the last one says so."""
-        found = sorted(self._found, key=lambda f: (f.line, f.path, f.message))
-        if self._more:
-            worst = Severity.ERROR if self.has_errors else Severity.WARNING
-            found.append(Finding(worst, 0, "", f"{self._more} more findings (max_findings is {self._maximum})"))
+        """By line. When there were more than the maximum, the last ones say so."""
+        found = sorted((*self._errors, *self._warnings), key=lambda f: (f.line, f.path, f.message))
+        limit = f"max_findings is {self._maximum}"
+        if self._more_errors:
+            found.append(Finding(Severity.ERROR, 0, "", f"too many errors; the rest was not checked ({limit})"))
+        if self._more_warnings:
+            found.append(Finding(Severity.WARNING, 0, "", f"{self._more_warnings} more warnings ({limit})"))
         return tuple(found)
 
 

@@ -51,6 +51,11 @@ def signature(conditions: Mapping[str, Condition]) -> tuple[str, ...]:
     return tuple(sorted(path for _, path in listed))
 
 
+def lookup_entries(conditions: Mapping[str, Condition]) -> int:
+    """Under how many combinations of values a rule is looked up."""
+    return prod(len(c.values) for path in signature(conditions) if isinstance(c := conditions[path], OneOf))
+
+
 def keys(conditions: Mapping[str, Condition], fields: Sequence[str]) -> Iterable[tuple[FactorValue, ...]]:
     """Every combination of values under which the rule is looked up."""
     values = []

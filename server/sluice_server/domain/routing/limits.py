@@ -21,6 +21,8 @@ class PlanLimits:
     """Fields in one rule's match."""
     max_listed_values: int = 10_000
     """Values in one in-list or prefix list."""
+    max_lookup_entries: int = 500_000
+    """Combinations of listed values under which rules are looked up, over all rules."""
     max_parameters: int = 64
     """Per binding."""
     max_text_length: int = 512

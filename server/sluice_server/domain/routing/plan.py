@@ -14,8 +14,8 @@ from sluice_server.domain.identity import new_id
 from sluice_server.domain.routing.document import Condition, OnExhausted, PlanDocument
 from sluice_server.domain.routing.expressions import ContextBuilder, ExpressionFailed, factor_value
 from sluice_server.domain.routing.fields import FACTOR_PREFIX, FactorValue, Getter, getter
-from sluice_server.domain.routing.findings import Finding, Findings, errors, invalid_plan
-from sluice_server.domain.routing.index import RuleIndex, Value, holds, signature
+from sluice_server.domain.routing.findings import Finding, Findings, TooManyErrors, errors, invalid_plan
+from sluice_server.domain.routing.index import RuleIndex, Value, holds, lookup_entries, signature
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.model import Application, Binding, Candidate, Decision, Disposition
 from sluice_server.domain.routing.parse import parse_plan
@@ -30,15 +30,33 @@ CUT, FAILED_BEFORE = "CUT", "FAILED_BEFORE"
 def check_plan(source: str, limits: PlanLimits = DEFAULT_LIMITS) -> tuple[ResolvedPlan | None, tuple[Finding, ...]]:
     """Reads and checks a plan's text: the resolved plan (None when there is an error) and every finding, by line."""
     findings = Findings(limits.max_findings)
-    document = parse_plan(source, findings, limits)
-    if document is None:
-        return None, findings.sorted()
-    resolved = resolve_plan(document, findings, limits)
-    if findings.has_errors:
-        return None, findings.sorted()
-    # Reachability speaks about what the rules mean; with errors in them it would only confuse.
-    check_reach(resolved, findings)
+    resolved: ResolvedPlan | None = None
+    try:
+        document = parse_plan(source, findings, limits)
+        if document is not None:
+            resolved = resolve_plan(document, findings, limits)
+        # Reachability speaks about what the rules mean; with errors in them it would only confuse.
+        if resolved is not None and not findings.has_errors and _fits_in_memory(resolved, findings, limits):
+            check_reach(resolved, findings)
+    except TooManyErrors:
+        pass  # the findings say that the rest was not checked
     return (None if findings.has_errors else resolved), findings.sorted()
+
+
+def _fits_in_memory(plan: ResolvedPlan, findings: Findings, limits: PlanLimits) -> bool:
+    """Whether the index stays within its limit: a small text can list values that multiply to gigabytes."""
+    entries = 0
+    for rule in plan.rules:
+        entries += lookup_entries(rule.conditions)
+        if entries > limits.max_lookup_entries:
+            findings.error(
+                rule.text.line,
+                f"rules[{rule.place}].match",
+                f"with this rule the listed values multiply to more than {limits.max_lookup_entries} combinations "
+                "(max_lookup_entries); use prefixes, ranges or a factor instead of long lists",
+            )
+            return False
+    return True
 
 
 def compile_plan(plan: StoredPlan | str, *, version: int = 0, limits: PlanLimits = DEFAULT_LIMITS) -> CompiledPlan:

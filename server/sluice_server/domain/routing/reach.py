@@ -8,11 +8,10 @@ from math import prod
 from sluice_server.domain.routing.document import Between, Condition, OneOf, ProductText, StartsWith
 from sluice_server.domain.routing.fields import FactorValue
 from sluice_server.domain.routing.findings import Findings
-from sluice_server.domain.routing.index import holds, keys
+from sluice_server.domain.routing.index import MAXIMUM_KEYS, holds, keys
 from sluice_server.domain.routing.resolve import ResolvedPlan, ResolvedRule
 
 PRODUCT_FIELDS = ("product_code", "product_line", "device.category")
-_MAXIMUM_COMBINATIONS = 4_096
 _MAXIMUM_COMPARISONS = 2_000_000
 
 
@@ -29,41 +28,61 @@ def check_reach(plan: ResolvedPlan, findings: Findings) -> None:
 # --- shadowed rules --------------------------------------------------------------------------------------------------
 
 
+# Rules of values and in-lists, by their ``when`` and their fields: which rule is the first under each combination.
+_Groups = dict[str, dict[tuple[str, ...], dict[tuple[FactorValue, ...], int]]]
+
+
 def _check_shadows(rules: Sequence[ResolvedRule], findings: Findings) -> None:
-    simple: dict[tuple[tuple[str, ...], str], dict[tuple[FactorValue, ...], int]] = {}
+    simple: _Groups = {}
     others: list[ResolvedRule] = []
-    comparisons = 0
+    budget = _Budget()
     for rule in rules:
-        by = _covered_by_simple(rule, simple)
-        if by is None:
-            comparisons += len(others)
-            if comparisons <= _MAXIMUM_COMPARISONS:
-                by = next(((earlier.place,) for earlier in others if covers(earlier, rule)), None)
+        by = _covered_by_simple(rule, simple, budget)
+        if by is None and budget.spend(len(others)):
+            by = next(((earlier.place,) for earlier in others if covers(earlier, rule)), None)
+        if budget.left < 0:
+            findings.warning(rule.text.line, f"rules[{rule.place}]", "too many rules to check the rest for shadows")
+            return
         if by is not None:
             _report(rule, by, rules, findings)
             continue
         fields = tuple(sorted(rule.conditions))
         listed = all(isinstance(c, OneOf) for c in rule.conditions.values())
-        if listed and _combinations(rule, fields) <= _MAXIMUM_COMBINATIONS:
-            group = simple.setdefault((fields, rule.text.when), {})
+        if listed and _combinations(rule, fields) <= MAXIMUM_KEYS:
+            group = simple.setdefault(rule.text.when, {}).setdefault(fields, {})
             for key in keys(rule.conditions, fields):
                 group.setdefault(key, rule.place)
         else:
             others.append(rule)
 
 
-def _covered_by_simple(
-    rule: ResolvedRule, simple: Mapping[tuple[tuple[str, ...], str], Mapping[tuple[FactorValue, ...], int]]
-) -> tuple[int, ...] | None:
+class _Budget:
+    """So many comparisons, and no more: a plan must not hold up the server by its shape."""
+
+    def __init__(self) -> None:
+        self.left = _MAXIMUM_COMPARISONS
+
+    def spend(self, comparisons: int) -> bool:
+        """Whether they may be made."""
+        self.left -= comparisons
+        return self.left >= 0
+
+
+def _covered_by_simple(rule: ResolvedRule, simple: _Groups, budget: _Budget) -> tuple[int, ...] | None:
     listed = {path for path, condition in rule.conditions.items() if isinstance(condition, OneOf)}
-    for (fields, when), group in simple.items():
-        if when and when != rule.text.when:
-            continue
-        if not listed.issuperset(fields) or _combinations(rule, fields) > _MAXIMUM_COMBINATIONS:
-            continue
-        found = [group.get(key) for key in keys(rule.conditions, fields)]
-        if None not in found:
-            return tuple(sorted({place for place in found if place is not None}))
+    for when in dict.fromkeys(("", rule.text.when)):
+        groups = simple.get(when, {})
+        if not budget.spend(len(groups)):
+            return None
+        for fields, group in groups.items():
+            if not listed.issuperset(fields):
+                continue
+            combinations = _combinations(rule, fields)
+            if combinations > MAXIMUM_KEYS or not budget.spend(combinations):
+                continue
+            found = [group.get(key) for key in keys(rule.conditions, fields)]
+            if None not in found:
+                return tuple(sorted({place for place in found if place is not None}))
     return None
 
 

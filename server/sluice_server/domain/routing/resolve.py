@@ -138,6 +138,18 @@ class _Resolver:
                 "reads attributes and has no default: an application for which it cannot be computed is refused",
             )
         self._remember_example(factor, expression)
+        example = self._examples.get(factor.name)
+        if (
+            factor.default is not None
+            and example is not None
+            and _kind_of_value(factor.default) is not _kind_of_value(example)
+        ):
+            self._findings.error(
+                factor.line,
+                f"{path}.default",
+                f"is a {_KIND_NAMES[_kind_of_value(factor.default)]}, the expression gives a "
+                f"{_KIND_NAMES[_kind_of_value(example)]}; conditions could not tell what to expect",
+            )
         return ResolvedFactor(factor.name, expression, factor.default)
 
     def _remember_example(self, factor: FactorText, expression: Expression) -> None:
@@ -200,10 +212,10 @@ class _Resolver:
                         f"{wrong[0]!r} can never match; the field holds a {_KIND_NAMES[kind]}{_quote(wrong[0], kind)}",
                     )
             case StartsWith():
-                if kind is not str:
+                if kind not in (str, object):
                     self._findings.error(condition.line, path, f"prefix is for texts; this is a {_KIND_NAMES[kind]}")
             case Between():
-                if kind is not int:
+                if kind not in (int, object):
                     self._findings.error(condition.line, path, f"bounds are for numbers; this is a {_KIND_NAMES[kind]}")
                 elif _is_empty(condition):
                     self._findings.error(condition.line, path, "no number is within these bounds")
@@ -218,7 +230,7 @@ class _Resolver:
             example = self._examples.get(name)
             if example is None:
                 return object
-            return bool if isinstance(example, bool) else str if isinstance(example, str) else int
+            return _kind_of_value(example)
         kind = kind_of(field_path)
         if kind is None:
             known = [*FIELDS, *(FACTOR_PREFIX + name for name in self._factor_names)]
@@ -294,6 +306,11 @@ class _Resolver:
 
 
 _KIND_NAMES = {str: "text", int: "number", bool: "true/false", object: "value"}
+
+
+def _kind_of_value(value: FactorValue) -> type:
+    """str, int (any number) or bool."""
+    return bool if isinstance(value, bool) else str if isinstance(value, str) else int
 
 
 def _fits(value: FactorValue, kind: type) -> bool:

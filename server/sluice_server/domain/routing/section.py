@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import TypeVar
@@ -134,7 +135,12 @@ def text_of(tree: Tree, path: str, maximum: int, findings: Findings) -> str:
     if not tree.value.strip():
         findings.error(tree.line, path, "empty")
         return ""
-    if any(not (c.isprintable() or c in "\n\t") for c in tree.value):
+    if not tree.value.isprintable() and not all(_may_be_shown(c) for c in tree.value):
         findings.error(tree.line, path, "holds characters that cannot be printed")
         return ""
     return tree.value
+
+
+def _may_be_shown(character: str) -> bool:
+    """Line breaks, and the spaces of any script, such as the wide one of Chinese texts, are no control characters."""
+    return character.isprintable() or character in "\n\t" or unicodedata.category(character) == "Zs"

@@ -47,6 +47,12 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
+_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("null", "bool", "int", "float", "str", "timestamp", "merge", "value", "seq", "map")
+)
+"""What the library gives to untagged nodes."""
+_SHOWN_KEY = 128
 _INT_DIGITS = 18
 """Longer ones do not fit 64 bits."""
 
@@ -80,14 +86,19 @@ class _Converter:
         self._findings = findings
         self._seen: set[int] = set()
 
-    def convert(self, node: object, path: str) -> Tree:
+    def convert(self, node: object, path: str, key_line: int = 0) -> Tree:
+        """``key_line``: where the key of this value is; an alias itself only knows where its anchor is."""
         line = getattr(node, "start_mark").line + 1  # noqa: B009 - the nodes' common base declares no mark
         if id(node) in self._seen:
-            self._findings.error(line, path, "an alias (*name) is not accepted; write the value out")
+            self._findings.error(key_line or line, path, "an alias (*name) is not accepted; write the value out")
             return Tree(None, line)
         self._seen.add(id(node))
         if getattr(node, "anchor", None):
             self._findings.error(line, path, "an anchor (&name) is not accepted; write the value out where it is used")
+        tag = str(getattr(node, "tag", ""))
+        if tag not in _TAGS:
+            self._findings.error(line, path, f"the tag {tag[:80]} is not accepted")
+            return Tree(None, line)
         match node:
             case ScalarNode():
                 return Tree(self._scalar(node, line, path), line)
@@ -107,23 +118,22 @@ class _Converter:
                 self._findings.error(line, path, "a key must be text")
                 continue
             key = str(key_node.value)
-            inner = f"{path}.{key}" if path else key
+            # Long keys are refused later, where keys are known; a path must not grow with them.
+            shown = key if len(key) <= _SHOWN_KEY else key[:_SHOWN_KEY] + "…"
+            inner = f"{path}.{shown}" if path else shown
             if key in entries:
-                self._findings.error(line, inner, f"the key {key!r} is there twice, first in line {entries[key].line}")
+                first = entries[key].line
+                self._findings.error(line, inner, f"the key {shown!r} is there twice, first in line {first}")
                 continue
-            value = self.convert(value_node, inner)
+            value = self.convert(value_node, inner, line)
             # A finding about a key is about the line of the key, also when its value begins further down.
             entries[key] = Tree(value.value, line)
         return entries
 
     def _scalar(self, node: ScalarNode, line: int, path: str) -> Scalar:
         text = str(node.value)
-        if node.style is not None and node.style != "":
+        if node.style or node.tag == "tag:yaml.org,2002:str":
             return text
-        tag = str(node.tag)
-        if not tag.startswith("tag:yaml.org,2002:"):
-            self._findings.error(line, path, f"the tag {tag} is not accepted")
-            return None
         if text in _NULLS:
             return None
         if text in _TRUE:
