@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from sluice_server.domain.errors import InsurerNotConfigured
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.model import Outcome
 from sluice_server.domain.orders.ports import InsurerAdapter, SubmissionRequest, SubmissionResult
@@ -115,6 +116,8 @@ class HandAdapters:
         self.insurers = {name: HandInsurer() for name in (A, B, C)}
 
     def get(self, insurer_id: str) -> InsurerAdapter:
+        if insurer_id not in self.insurers:
+            raise InsurerNotConfigured(f"no adapter for {insurer_id!r}", subject=f"insurers/{insurer_id}")
         return self.insurers[insurer_id]
 
 

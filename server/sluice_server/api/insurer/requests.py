@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,14 +20,19 @@ from sluice_server.domain.breaker.control import Confirmation
 from sluice_server.domain.breaker.model import BreakerMode, BreakerPolicy, Scope
 from sluice_server.domain.breaker.ports import Capacity, Insurer
 from sluice_server.domain.breaker.registry import UPDATABLE
+from sluice_server.domain.breaker.simulation import ReplayedOrder
 from sluice_server.domain.errors import InvalidInput, InvalidPageToken, Violation
 from sluice_server.domain.money import Money
+from sluice_server.domain.orders.model import Outcome
 
 INSURER_ID = re.compile(r"[a-z0-9-]{1,64}")
 PRODUCT_LINE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 LONGEST_REASON = 1_000
 LARGEST_PAGE = 1_000
+PENDING = "PENDING"
+"""In a replay: a call that never ended."""
+MOST_RECORDED_OUTCOMES = 200_000
 
 SECONDS_FIELDS: Mapping[str, str] = {
     "window": "window_seconds",
@@ -159,11 +164,81 @@ def policy(message: breaker_pb2.BreakerPolicy, names: Iterable[str]) -> BreakerP
     return BreakerPolicy(**values)
 
 
-def proto_policy_path(path: str) -> str:
-    """A violation's path as the caller knows it: ``policy.window_seconds`` is ``policy.window`` to them."""
+def in_proto_names(invalid: InvalidInput) -> InvalidInput:
+    """A policy's violations as the caller knows the fields: ``policy.window_seconds`` is ``policy.window`` to them."""
     names = {domain: proto for proto, domain in SECONDS_FIELDS.items()}
-    head, _, name = path.partition(".")
-    return f"{head}.{names.get(name, name)}" if name else path
+    renamed = []
+    for violation in invalid.violations:
+        head, _, name = violation.field.partition(".")
+        field = f"{head}.{names.get(name, name)}" if name else head
+        renamed.append(Violation(field, violation.description))
+    return InvalidInput(renamed)
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What SimulateBreaker is asked."""
+
+    policy: BreakerPolicy
+    orders: list[ReplayedOrder]
+    insurer_id: str
+    start: datetime | None
+    until: datetime | None
+
+
+def simulation(request: insurer_control_pb2.SimulateBreakerRequest) -> Simulation:
+    """Fields of the policy that are absent (or zero, which no threshold may be) have their defaults."""
+    checks = Checks()
+    if request.insurer_id:
+        _insurer_id(checks, "insurer_id", request.insurer_id)
+    start = _moment(checks, request, "from_time", "")
+    until = _moment(checks, request, "until_time", "")
+    if start is not None and until is not None and until <= start:
+        checks.refuse("until_time", "must be after from_time")
+    if len(request.outcomes) > MOST_RECORDED_OUTCOMES:
+        checks.refuse("outcomes", f"at most {MOST_RECORDED_OUTCOMES} in one call")
+        checks.raise_if_any()
+    orders = [_recorded(checks, index, outcome) for index, outcome in enumerate(request.outcomes)]
+    checks.raise_if_any()
+    given = [field.name for field, _ in request.policy.ListFields()]
+    found = [order for order in orders if order is not None]
+    return Simulation(policy(request.policy, given), found, request.insurer_id, start, until)
+
+
+def _recorded(checks: Checks, index: int, outcome: insurer_control_pb2.RecordedOutcome) -> ReplayedOrder | None:
+    path = f"outcomes[{index}]."
+    at = _moment(checks, outcome, "event_time", path)
+    if not outcome.HasField("event_time"):
+        checks.refuse(f"{path}event_time", "required")
+    if outcome.outcome not in (*Outcome, PENDING):
+        checks.refuse(f"{path}outcome", f"must be one of {', '.join((*Outcome, PENDING))}")
+        return None
+    if seconds(outcome.latency) < 0:
+        checks.refuse(f"{path}latency", "must not be negative")
+    if not 0 <= outcome.count <= MOST_RECORDED_OUTCOMES:
+        checks.refuse(f"{path}count", f"must be from 0 to {MOST_RECORDED_OUTCOMES}")
+    checks.text(f"{path}insurer_id", outcome.insurer_id, most=64)
+    checks.text(f"{path}product_line", outcome.product_line, most=64)
+    return ReplayedOrder(
+        at=at or _EPOCH,
+        insurer_id=outcome.insurer_id,
+        outcome=None if outcome.outcome == PENDING else Outcome(outcome.outcome),
+        latency_seconds=seconds(outcome.latency),
+        product_line=outcome.product_line,
+        count=outcome.count or 1,
+    )
+
+
+def _moment(checks: Checks, message: Any, name: str, path: str) -> datetime | None:
+    """A timestamp field; None when it is absent."""
+    if not message.HasField(name):
+        return None
+    try:
+        moment: datetime = getattr(message, name).ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        checks.refuse(f"{path}{name}", "must be a time from year 1 to 9999")
+        return None
+    return moment
 
 
 def new_insurer(request: insurer_control_pb2.CreateInsurerRequest) -> tuple[Insurer, str, str]:

@@ -20,6 +20,7 @@ from sluice_server.domain.breaker.model import Breaker, BreakerPolicy, Evidence,
 from sluice_server.domain.breaker.ports import AuditEvent, Capacity
 from sluice_server.domain.breaker.recovery import RetryProgress
 from sluice_server.domain.breaker.registry import InsurerView
+from sluice_server.domain.breaker.simulation import SimulatedTrip, Totals
 
 _PROTO_NAMES = {domain: proto for proto, domain in SECONDS_FIELDS.items()}
 
@@ -128,6 +129,21 @@ def retry_progress(progress: RetryProgress) -> insurer_control_pb2.RetryAbnormal
         done=progress.done,
         breaker=breaker(progress.breaker),
         stopped_because=progress.stopped_because,
+    )
+
+
+def simulated(trip: SimulatedTrip | None, totals: Totals) -> insurer_control_pb2.SimulateBreakerResponse:
+    shown = None
+    if trip is not None:
+        shown = insurer_control_pb2.SimulatedTrip(
+            trip_time=_time(trip.at),
+            insurer_id=trip.evidence.scope.insurer_id,
+            product_line=trip.evidence.scope.product_line,
+            evidence=evidence(trip.evidence),
+            orders_before=trip.orders_before,
+        )
+    return insurer_control_pb2.SimulateBreakerResponse(
+        trip=shown, orders=totals.orders, wrongly_diverted=totals.wrongly_diverted, done=trip is None
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -11,7 +11,7 @@ from sluice.insurer.v1.insurer_control_pb2_grpc import InsurerControlServicer as
 from sluice_server.api.context import current_context
 from sluice_server.api.insurer.wire import parse, render
 from sluice_server.domain.breaker.use_cases import InsurerControlUseCases
-from sluice_server.domain.errors import InvalidInput, NotBuiltYet, Violation
+from sluice_server.domain.errors import InvalidInput
 
 INSURERS, INCIDENTS, AUDIT = "insurers", "incidents", "audit"
 """Names of the lists, in their page tokens."""
@@ -67,9 +67,7 @@ class InsurerControlServicer(Contract):
         try:
             breaker = await self._do.update_breaker_policy(command, values, mask, current_context())
         except InvalidInput as invalid:
-            raise InvalidInput(
-                [Violation(parse.proto_policy_path(v.field), v.description) for v in invalid.violations]
-            ) from None
+            raise parse.in_proto_names(invalid) from None
         return pb.UpdateBreakerPolicyResponse(breaker=render.breaker(breaker))
 
     async def SetBreakerMode(self, request: pb.SetBreakerModeRequest, context: Any) -> pb.SetBreakerModeResponse:
@@ -101,10 +99,18 @@ class InsurerControlServicer(Contract):
         breaker = await self._do.restore_traffic(command, current_context(), override=request.override)
         return pb.RestoreTrafficResponse(breaker=render.breaker(breaker))
 
-    def SimulateBreaker(
+    async def SimulateBreaker(
         self, request: pb.SimulateBreakerRequest, context: Any
-    ) -> AsyncIterator[pb.SimulateBreakerResponse]:
-        raise NotBuiltYet("SimulateBreaker is part of the contract and is not built yet")
+    ) -> AsyncGenerator[pb.SimulateBreakerResponse, None]:
+        asked = parse.simulation(request)
+        replay = self._do.simulate_breaker(
+            asked.policy, asked.orders, insurer_id=asked.insurer_id, start=asked.start, until=asked.until
+        )
+        try:
+            async for trip, totals in replay:
+                yield render.simulated(trip, totals)
+        except InvalidInput as invalid:
+            raise parse.in_proto_names(invalid) from None
 
     async def ListIncidents(self, request: pb.ListIncidentsRequest, context: Any) -> pb.ListIncidentsResponse:
         filters = (request.insurer_id, request.open_only)

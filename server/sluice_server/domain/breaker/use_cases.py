@@ -17,6 +17,7 @@ from sluice_server.domain.breaker.registry import (
     UpdateInsurer,
     WatchInsurers,
 )
+from sluice_server.domain.breaker.simulation import SimulateBreaker
 from sluice_server.domain.context import Clock
 from sluice_server.domain.orders.ports import AdapterDirectory
 from sluice_server.domain.unit_of_work import Store
@@ -37,6 +38,7 @@ class InsurerControlUseCases:
     confirm_recovery: ConfirmRecovery
     retry_abnormal_orders: RetryAbnormalOrders
     restore_traffic: RestoreTraffic
+    simulate_breaker: SimulateBreaker
     list_incidents: ListIncidents
     get_incident: GetIncident
     list_audit_events: ListAuditEvents
@@ -59,6 +61,7 @@ def insurer_control_use_cases(
         confirm_recovery=ConfirmRecovery(store, board, clock),
         retry_abnormal_orders=RetryAbnormalOrders(store, board, clock, retries),
         restore_traffic=RestoreTraffic(store, board, clock),
+        simulate_breaker=SimulateBreaker(store),
         list_incidents=ListIncidents(store, clock),
         get_incident=GetIncident(store, clock),
         list_audit_events=ListAuditEvents(store),
