@@ -26,6 +26,10 @@ MODEL = shipped_model()
 CLAIMS = plan_query(MODEL, Question(("claims",))).query
 
 
+def files_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 async def claims_of(reader: RiskStoreReader, data_version: int | None = None) -> tuple[int, Any]:
     found = await reader.select(CLAIMS, data_version)
     return found.stamp.data_version, found.rows[0].sums[0]
@@ -44,7 +48,7 @@ async def test_a_store_without_a_version_says_so_and_nothing_is_created(
         with pytest.raises(DataVersionNotFound):
             await reader.select(CLAIMS, None)
         assert await reader.data_versions((), None, 10) == []
-    assert list(tmp_path.iterdir()) == []
+    assert files_in(tmp_path) == []
 
 
 async def test_the_reader_sees_what_is_published_later(reader: RiskStoreReader, store_url: str) -> None:
@@ -124,6 +128,23 @@ async def test_a_file_put_in_the_place_of_another_is_read(sqlite_url: str) -> No
     await publish(sqlite_url, channels(9))
     assert await claims_of(reader) == (1, 9)
     await reader.close()
+
+
+async def test_callers_that_give_up_leave_nothing_that_hangs(reader: RiskStoreReader, store_url: str) -> None:
+    await publish(store_url, channels(1))
+    for turns in range(60):
+        reading = asyncio.create_task(reader.select(CLAIMS, None))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.wait([reading])
+    assert await claims_of(reader) == (1, 1)
+    async with asyncio.timeout(20):
+        await reader.close()
+    with pytest.raises(Unavailable):
+        await reader.stamp(None)
 
 
 async def test_the_reader_cannot_write(store_url: str) -> None:

@@ -22,6 +22,7 @@ from sluice_server.store.faults import database_errors
 from sluice_server.store.risk.compile import compile_query
 from sluice_server.store.risk.engine import create_reader_engine
 from sluice_server.store.risk.tables import RiskTables
+from sluice_server.store.risk.uninterrupted import Uninterrupted
 
 _UNDEFINED = ("42P01", "3F000")
 """SQLSTATE of an undefined table and of an undefined schema."""
@@ -39,16 +40,42 @@ class RiskStoreReader:
         self._tables = RiskTables(model, self._dialect)
         self._poll_seconds = poll_seconds
         self._opened_file: tuple[int, int] | None = None
+        self._reads = Uninterrupted()
 
     async def close(self) -> None:
-        """Closes every connection."""
+        """Waits for the reads under way and closes every connection."""
+        await self._reads.close()
         await self._engine.dispose()
 
     async def stamp(self, data_version: int | None) -> DataStamp:
+        return await self._reads.run(self._read_stamp(data_version))
+
+    async def data_versions(
+        self, states: Sequence[DataVersionState], before: int | None, limit: int
+    ) -> Sequence[DataVersion]:
+        return await self._reads.run(self._read_data_versions(states, before, limit))
+
+    async def select(self, query: TableQuery, data_version: int | None) -> TableAnswer:
+        return await self._reads.run(self._read_rows(query, data_version))
+
+    async def amount_cells(
+        self, table: ResultTable, count: str, amount: str, expected: str | None, data_version: int
+    ) -> AmountCells:
+        return await self._reads.run(self._read_amount_cells(table, count, amount, expected, data_version))
+
+    async def changed(self, known: int | None) -> DataStamp:
+        while True:
+            stamp = await self.stamp(None)
+            if stamp.data_version != known:
+                return stamp
+            # Another process flips the pointer, and SQLite has no way to tell its readers.
+            await asyncio.sleep(self._poll_seconds)
+
+    async def _read_stamp(self, data_version: int | None) -> DataStamp:
         async with self._transaction() as connection:
             return await self._stamp(connection, data_version)
 
-    async def data_versions(
+    async def _read_data_versions(
         self, states: Sequence[DataVersionState], before: int | None, limit: int
     ) -> Sequence[DataVersion]:
         versions, pointer = self._tables.data_versions, self._tables.pointer
@@ -66,7 +93,7 @@ class RiskStoreReader:
         except DataVersionNotFound:
             return []
 
-    async def select(self, query: TableQuery, data_version: int | None) -> TableAnswer:
+    async def _read_rows(self, query: TableQuery, data_version: int | None) -> TableAnswer:
         async with self._transaction() as connection:
             stamp = await self._stamp(connection, data_version)
             statements = compile_query(query, self._model, self._tables, self._dialect, stamp.data_version)
@@ -84,7 +111,7 @@ class RiskStoreReader:
                 totals = _numbers(query.sums, (await connection.execute(statements.totals)).one())
             return TableAnswer(stamp, rows, total_rows, totals)
 
-    async def amount_cells(
+    async def _read_amount_cells(
         self, table: ResultTable, count: str, amount: str, expected: str | None, data_version: int
     ) -> AmountCells:
         found = self._tables.results[table.name]
@@ -108,14 +135,6 @@ class RiskStoreReader:
             ).where(*cells)
             number, claims, first, second = (await connection.execute(figures)).one()
             return AmountCells(int(number), int(claims or 0), float(first or 0), float(second or 0))
-
-    async def changed(self, known: int | None) -> DataStamp:
-        while True:
-            stamp = await self.stamp(None)
-            if stamp.data_version != known:
-                return stamp
-            # Another process flips the pointer, and SQLite has no way to tell its readers.
-            await asyncio.sleep(self._poll_seconds)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
