@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +18,12 @@ INSURED, REJECTED, CANCELLED = (
     order_pb2.ORDER_STATE_CANCELLED,
 )
 FINAL = frozenset({INSURED, REJECTED, CANCELLED})
-UNFINISHED = tuple(
-    state
-    for state in order_pb2.OrderState.values()
-    if state not in FINAL and state != order_pb2.ORDER_STATE_UNSPECIFIED
+UNFINISHED = (
+    order_pb2.ORDER_STATE_RECEIVED,
+    order_pb2.ORDER_STATE_ROUTED,
+    order_pb2.ORDER_STATE_SUBMITTING,
+    order_pb2.ORDER_STATE_ABNORMAL,
+    order_pb2.ORDER_STATE_PARKED,
 )
 
 
@@ -88,6 +91,14 @@ async def all_orders(
         token = page.next_page_token
         if not token:
             return
+
+
+async def until_final(client: AsyncSluice, seconds: float) -> None:
+    """Returns when the workers have brought every order to its end. Raises TimeoutError."""
+    request = routing_pb2.ListOrdersRequest(states=UNFINISHED, page_size=1)
+    async with asyncio.timeout(seconds):
+        while (await client.routing.ListOrders(request)).orders:
+            await asyncio.sleep(0.2)  # the server has no call that waits for it
 
 
 async def read_books(client: AsyncSluice, insurers: Mapping[str, Insurer], acknowledged: Acknowledged) -> Verdict:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -62,8 +62,7 @@ class Insurer:
 
     async def start(self) -> None:
         """Starts it (again) and waits until it answers."""
-        await self.program.start()
-        await until_listening(self.program, self.port)
+        await _start(self.program, self.port)
 
     async def set_mode(self, mode: str, **numbers: float) -> None:
         """Scripts it."""
@@ -90,8 +89,7 @@ class Server:
 
     async def start(self) -> None:
         """Starts it (again) and waits until it serves."""
-        await self.program.start()
-        await until_listening(self.program, self.port)
+        await _start(self.program, self.port)
         async with AsyncSluice(self.address) as client:
             await client.wait_until_serving(40)
 
@@ -117,7 +115,6 @@ class House:
     insurers: Mapping[str, Insurer]
     servers: Sequence[Server]
     alarms: AlarmSink | None = None
-    insurers_file: Path = field(default=Path())
 
     @property
     def server(self) -> Server:
@@ -176,28 +173,20 @@ async def house(
             "SLUICE_METRICS_LISTEN": "off",
             **(settings or {}),
         }
-        sink = None
+        sink, program, port = _alarm_sink(programs, folder)
+        starts = [insurer.start() for insurer in insurers.values()]
         if alarms:
-            sink = await _alarm_sink(programs, folder)
             environment["SLUICE_ALARM_WEBHOOK_URL"] = sink.url
             environment["SLUICE_ALARM_WEBHOOK_SECRET_FILE"] = str(sink.secret_file)
-        await asyncio.gather(*(insurer.start() for insurer in insurers.values()))
-        started = []
-        for number in range(servers):
-            port = free_port()
-            address = f"127.0.0.1:{port}"
-            program = programs.new(
-                f"server-{number}",
-                module,
-                *module_arguments,
-                environment={**environment, "SLUICE_LISTEN": address},
-                file_size_limit=file_size_limit,
-            )
-            server = Server(address, port, program)
-            # One after the other: the first one migrates the store.
-            await server.start()
-            started.append(server)
-        yield House(folder, insurers, started, sink, insurers_file)
+            starts.append(_start(program, port))
+        built = [
+            _server(programs, number, module, module_arguments, environment, file_size_limit)
+            for number in range(servers)
+        ]
+        await asyncio.gather(*starts, built[0].start())
+        # After the first one, which migrates the store.
+        await asyncio.gather(*(server.start() for server in built[1:]))
+        yield House(folder, insurers, built, sink if alarms else None)
 
 
 async def furnish(client: AsyncSluice, policy: breaker_pb2.BreakerPolicy = QUICK_WAY_BACK) -> None:
@@ -242,7 +231,27 @@ def application(
     )
 
 
-async def _alarm_sink(programs: Programs, folder: Path) -> AlarmSink:
+def _server(
+    programs: Programs,
+    number: int,
+    module: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    file_size_limit: int | None,
+) -> Server:
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    program = programs.new(
+        f"server-{number}",
+        module,
+        *arguments,
+        environment={**environment, "SLUICE_LISTEN": address},
+        file_size_limit=file_size_limit,
+    )
+    return Server(address, port, program)
+
+
+def _alarm_sink(programs: Programs, folder: Path) -> tuple[AlarmSink, Program, int]:
     secret = folder / "alarms.secret"
     secret.write_text("a secret of this test\n")
     secret.chmod(0o600)
@@ -253,6 +262,9 @@ async def _alarm_sink(programs: Programs, folder: Path) -> AlarmSink:
         SLUICE,
         *("alarm-sink", "--listen", f"127.0.0.1:{port}", "--secret-file", str(secret), "--output", str(output)),
     )
+    return AlarmSink(f"http://127.0.0.1:{port}/alarms", secret, output), program, port
+
+
+async def _start(program: Program, port: int) -> None:
     await program.start()
     await until_listening(program, port)
-    return AlarmSink(f"http://127.0.0.1:{port}/alarms", secret, output)
