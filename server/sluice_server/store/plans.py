@@ -19,9 +19,13 @@ class SqlPlans:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    async def add(self, plan: StoredPlan) -> StoredPlan:
-        # The row of the activation is the lock under which versions are counted: without gaps, also with replicas.
+    async def lock(self) -> None:
+        # SQLite has the write lock already and ignores FOR UPDATE.
         await self._session.execute(select(plan_activation.c.only_row).with_for_update())
+
+    async def add(self, plan: StoredPlan) -> StoredPlan:
+        # Versions are counted under the lock: without gaps, also with replicas.
+        await self.lock()
         newest = (await self._session.execute(select(func.max(plans.c.version)))).scalar_one()
         version = (newest or 0) + 1
         await self._session.execute(

@@ -81,6 +81,10 @@ class StoredPlan:
 class PlanRepository(Protocol):
     """Plans in a unit of work."""
 
+    async def lock(self) -> None:
+        """Holds off every other change of plans until this unit of work ends: what is read after it stays true."""
+        ...
+
     async def add(self, plan: StoredPlan) -> StoredPlan:
         """Stores a new version (its number is given by the store)."""
         ...

@@ -125,6 +125,8 @@ class CreatePlan:
         now = self._clock.now()
         digest = content_hash(draft.source)
         async with self._store.write() as uow:
+            # Two calls with one request_id at the same time are one call and its repeat.
+            await uow.plans.lock()
             earlier = await uow.plans.by_request(draft.request_id) if draft.request_id else None
             if earlier is not None:
                 if earlier.content_hash != digest:
@@ -187,6 +189,7 @@ class ActivatePlan:
         plan = await self._activatable(activation.version)
         now = self.clock.now()
         async with self.store.write() as uow:
+            await uow.plans.lock()
             earlier = await uow.audit.by_request(activation.request_id, ACTIVATE) if activation.request_id else None
             active = await uow.plans.active()
             if earlier is not None:
