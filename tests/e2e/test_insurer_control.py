@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from sluice.client import AsyncSluice, errors
 from sluice.insurer.v1 import breaker_pb2, incident_pb2, insurer_pb2
@@ -17,6 +18,7 @@ from sluice.insurer.v1 import insurer_control_pb2 as pb
 from sluice.insurer.v1.insurer_control_pb2_grpc import add_InsurerControlServicer_to_server
 from sluice.type.v1 import money_pb2
 from sluice_server.api.insurer.service import InsurerControlServicer
+from sluice_server.domain.breaker.model import BreakerState
 from sluice_server.runtime.lifecycle import Application, Platform, Server, Service
 from tests.integration.breaker.insurers import A, B, C
 from tests.integration.breaker.world import LI, WANG, BreakerWorld, a_breaker_world
@@ -239,3 +241,30 @@ async def test_a_retry_that_fails_ends_its_stream_with_the_reason(world: Breaker
     last = [message async for message in stream][-1]
     assert (last.done, last.breaker.state) == (True, STATE.BREAKER_STATE_OPEN)
     assert "TECHNICAL_FAILURE" in last.stopped_because
+
+
+async def test_a_draft_policy_is_replayed_over_given_and_over_stored_outcomes(
+    world: BreakerWorld, wang: AsyncSluice
+) -> None:
+    def outcomes(name: str, first: int, count: int) -> list[pb.RecordedOutcome]:
+        return [
+            pb.RecordedOutcome(event_time=Timestamp(seconds=n), insurer_id=A, outcome=name)
+            for n in range(first, first + count)
+        ]
+
+    given = pb.SimulateBreakerRequest(outcomes=[*outcomes("SUCCESS", 0, 50), *outcomes("TECHNICAL_FAILURE", 50, 20)])
+    trip, last = [message async for message in wang.insurers.SimulateBreaker(given)]
+    assert (trip.trip.insurer_id, trip.trip.trip_time.seconds, trip.trip.orders_before) == (A, 55, 56)
+    assert list(trip.trip.evidence.tripped) == [breaker_pb2.EvidenceKind.EVIDENCE_KIND_SEQUENTIAL]
+    assert (last.orders, last.done, last.HasField("trip")) == (70, True, False)
+    # A much smaller false-alarm budget: fewer failures cut.
+    given.policy.mean_orders_between_false_cuts = 1_000
+    hasty, _ = [message async for message in wang.insurers.SimulateBreaker(given)]
+    assert hasty.trip.orders_before < trip.trip.orders_before
+
+    world.a.answers = "fail"
+    await world.submit(10)
+    stored = pb.SimulateBreakerRequest(insurer_id=A)
+    trip, last = [message async for message in wang.insurers.SimulateBreaker(stored)]
+    assert (trip.trip.orders_before, last.orders) == (6, 10)
+    assert (await world.breaker()).state is BreakerState.CLOSED, "a replay changes nothing"

@@ -167,15 +167,15 @@ class UpdateInsurer:
                 return await self._views.stored(uow, before)
             check_etag(etag, before.version, f"insurer {insurer_id}")
             after = replace(before, **{name: getattr(values, name) for name in mask if name in UPDATABLE})
-            if after != before:
-                after = replace(after, updated_at=now)
-                await uow.insurers.save(after)
-                author = caller(context, reason, request_id)
-                name = subject(Scope(insurer_id))
-                await write_audit(uow, "UpdateInsurer", name, author, now, _shown(before), _shown(after))
-                after = replace(after, version=before.version + 1)
-                await uow.commit()
-            view = await self._views.stored(uow, after)
+            if after == before:
+                return await self._views.stored(uow, before)
+            after = replace(after, updated_at=now)
+            await uow.insurers.save(after)
+            author = caller(context, reason, request_id)
+            name = subject(Scope(insurer_id))
+            await write_audit(uow, "UpdateInsurer", name, author, now, _shown(before), _shown(after))
+            view = await self._views.stored(uow, replace(after, version=before.version + 1))
+            await uow.commit()
         await self._board.refresh()
         return view
 

@@ -1,7 +1,8 @@
 """Replays outcomes against a draft policy: what would have been cut, when, on which evidence.
 
 The very code that judges live traffic (``ScopeEvidence``) at the speed of the data. A cut ends, as if a person had
-restored traffic at the best moment, when nothing of the evidence trips any more and the sequential test is back at zero.
+restored traffic at the best moment, when nothing of the evidence trips any more and the sequential test is back at
+zero.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ ALWAYS = datetime.min.replace(tzinfo=UTC)
 MOST_STORED_OUTCOMES = 500_000
 """How many stored outcomes one replay takes; more are to be replayed by parts."""
 PAGE = 5_000
+TICK = timedelta(seconds=1)
+FEW = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +121,15 @@ class _Scope:
     """Orders that have begun and not ended, by number: when they were decided. In the order of time."""
     orders: int = 0
     cut: bool = False
+    counted_at: datetime = ALWAYS
+    """When the backlog was counted last: with many unanswered orders once a second, as live."""
 
     def live(self, at: datetime, what: int, number: int, order: ReplayedOrder) -> SimulatedTrip | None:
         """What happens at this moment; the trip, if it trips."""
-        if what == _BEGINS or number not in self.unanswered:
-            if what != _IS_LATE:
-                self.orders += 1
-                self.totals.orders += 1
-                self.decided.append(order.decided_at)
+        if what == _BEGINS or (what == _ENDS and number not in self.unanswered):
+            self.orders += 1
+            self.totals.orders += 1
+            self.decided.append(order.decided_at)
         if what == _BEGINS:
             self.unanswered[number] = at
             if self.cut and order.outcome is None:
@@ -138,7 +142,8 @@ class _Scope:
                 self.totals.wrongly_diverted += order.outcome is Outcome.SUCCESS
                 self.totals.orders_saved += order.outcome in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN)
             self.known.observe(_record(number, order, order.outcome))
-        self._count_backlog(at)
+        if at - self.counted_at >= TICK or len(self.unanswered) < FEW:
+            self._count_backlog(at)
         evidence = self.known.evidence(at)
         if self.cut:
             self.cut = bool(evidence.tripped) or evidence.sequential_statistic > 0
@@ -149,6 +154,7 @@ class _Scope:
         return SimulatedTrip(at, evidence, self.orders)
 
     def _count_backlog(self, at: datetime) -> None:
+        self.counted_at = at
         policy, scope = self.known.breaker.policy, self.known.breaker.scope
         start = at - timedelta(seconds=policy.window_seconds)
         while self.decided and self.decided[0] < start:

@@ -1,0 +1,248 @@
+"""``sluice breaker``: what a breaker would do, without a server."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from sluice_server.cli.connection import AsJson, output
+from sluice_server.domain.breaker.model import BreakerPolicy
+from sluice_server.domain.breaker.sequential import design_test
+from sluice_server.domain.breaker.simulation import Replay, ReplayedOrder, SimulatedTrip
+from sluice_server.domain.errors import InvalidInput
+from sluice_server.domain.orders.model import Outcome
+
+app = typer.Typer(no_args_is_help=True, help="Design the sequential test; replay outcomes against a policy.")
+
+DEFAULT = BreakerPolicy()
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PENDING = "PENDING"
+MOST_PROBLEMS = 20
+"""So many wrong lines of a file are told."""
+
+
+@app.command()
+def design(
+    p0: Annotated[float, typer.Option(help="Technical failures in normal times.")] = DEFAULT.normal_failure_rate,
+    p1: Annotated[float, typer.Option(help="Technical failures in an outage.")] = DEFAULT.outage_failure_rate,
+    budget: Annotated[
+        float, typer.Option(help="Mean orders between two false cuts.")
+    ] = DEFAULT.mean_orders_between_false_cuts,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the sequential test does: its limit, its exact false-alarm run length, its exact detection delay."""
+    try:
+        test = design_test(p0, p1, budget)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    rates = sorted({p0, 2 * p0, 0.1, 0.3, 0.5, p1, 1.0} - {rate for rate in (2 * p0,) if rate > 1})
+    lengths = {rate: test.mean_orders_to_alarm(rate) for rate in rates}
+    if as_json:
+        answer = {
+            "p0": p0,
+            "p1": p1,
+            "budget": budget,
+            "limit": test.limit * test.unit,
+            "failure_weight": test.failure_weight * test.unit,
+            "success_weight": -test.success_weight * test.unit,
+            "failures_in_a_row": test.failures_in_a_row,
+            "mean_orders_between_false_cuts": lengths[p0],
+            "mean_orders_to_detection": lengths[p1],
+            "mean_orders_to_cut_by_failure_rate": {f"{rate:g}": length for rate, length in lengths.items()},
+        }
+        sys.stdout.write(json.dumps(answer) + "\n")
+        return
+    output.print(
+        f"cuts at {test.limit * test.unit:.2f}; a failure adds {test.failure_weight * test.unit:.2f}, "
+        f"a success takes {test.success_weight * test.unit:.2f}; {test.failures_in_a_row} failures in a row cut"
+    )
+    table = Table("true failure rate", "mean orders to a cut (exact)", "")
+    for rate, length in lengths.items():
+        meaning = {p0: "between two false cuts", p1: "to detect the outage", 1.0: "a dead insurer"}.get(rate, "")
+        table.add_row(f"{100 * rate:g} %", f"{length:,.1f}" if length < 1e6 else f"{length:.3g}", meaning)
+    output.print(table)
+
+
+@app.command("replay")
+def replay_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV with a header line.")],
+    policy_file: Annotated[
+        Path | None, typer.Option("--policy", exists=True, dir_okay=False, help="YAML: field: value.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="field=value of the policy; may be given several times.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a policy would have cut. Columns: at, outcome; if you like insurer, product_line, latency_ms, count."""
+    policy = _policy(policy_file, settings or [])
+    orders, written = _read(file)
+    try:
+        replay = Replay(policy)
+    except InvalidInput as invalid:
+        raise typer.BadParameter("; ".join(f"{v.field}: {v.description}" for v in invalid.violations)) from None
+    trips = list(replay.run(orders))
+    totals = replay.totals
+    if as_json:
+        answer = {
+            "trips": [_trip_as_json(trip, written) for trip in trips],
+            "orders": totals.orders,
+            "wrongly_diverted": totals.wrongly_diverted,
+            "orders_saved": totals.orders_saved,
+        }
+        sys.stdout.write(json.dumps(answer) + "\n")
+        return
+    table = Table("at", "insurer", "evidence", "orders before", "failures", "backlog", "sequential")
+    for trip in trips:
+        seen = trip.evidence
+        table.add_row(
+            str(written(trip.at)),
+            str(seen.scope),
+            ", ".join(kind.lower() for kind in seen.tripped),
+            str(trip.orders_before),
+            f"{seen.failures} of {seen.outcomes}",
+            f"{seen.backlog} of {seen.orders}",
+            f"{seen.sequential_statistic:.1f} of {seen.sequential_limit:.1f}",
+        )
+    output.print(table)
+    output.print(
+        f"{len(trips)} cuts in {totals.orders} orders; {totals.orders_saved} failing orders saved, "
+        f"{totals.wrongly_diverted} diverted although the insurer answered well"
+    )
+
+
+Written = Callable[[datetime], str | float]
+"""A moment as the file writes it."""
+
+
+def _trip_as_json(trip: SimulatedTrip, written: Written) -> dict[str, Any]:
+    return {
+        "at": written(trip.at),
+        "insurer": trip.evidence.scope.insurer_id,
+        "product_line": trip.evidence.scope.product_line,
+        "evidence": [str(kind) for kind in trip.evidence.tripped],
+        "orders_before": trip.orders_before,
+    }
+
+
+def _read(file: Path) -> tuple[list[ReplayedOrder], Written]:
+    """The orders of a CSV file, and how it writes moments. Wrong lines are named together."""
+    problems: list[str] = []
+    orders: list[ReplayedOrder] = []
+    in_seconds: bool | None = None
+    with file.open(newline="", encoding="utf-8-sig") as text:
+        rows = csv.DictReader(text)
+        missing = {"at", "outcome"} - set(rows.fieldnames or ())
+        if missing:
+            raise typer.BadParameter(f"{file}: the header line lacks {', '.join(sorted(missing))}")
+        for row in rows:
+            try:
+                at, seconds = _moment(row["at"])
+                if in_seconds not in (None, seconds):
+                    raise ValueError("at: seconds and times in one file")
+                in_seconds = seconds
+                orders.append(_order(at, row))
+            except ValueError as error:
+                problems.append(f"line {rows.line_num}: {error}")
+    if problems:
+        more = f"\n… and {len(problems) - MOST_PROBLEMS} more" if len(problems) > MOST_PROBLEMS else ""
+        raise typer.BadParameter(f"{file}:\n" + "\n".join(problems[:MOST_PROBLEMS]) + more)
+    return orders, _as_seconds if in_seconds else _as_time
+
+
+def _order(at: datetime, row: dict[str, Any]) -> ReplayedOrder:
+    name = (row["outcome"] or "").strip()
+    if name not in (*Outcome, PENDING):
+        raise ValueError(f"outcome: {name!r} is not one of {', '.join((*Outcome, PENDING))}")
+    latency = float(row.get("latency_ms") or 0.0)
+    count = int(row.get("count") or 1)
+    if not 0 <= latency < 1e12:
+        raise ValueError(f"latency_ms: {latency:g} is not a latency")
+    if count < 0:
+        raise ValueError(f"count: {count} is below 0")
+    return ReplayedOrder(
+        at=at,
+        insurer_id=row.get("insurer") or "",
+        outcome=None if name == PENDING else Outcome(name),
+        latency_seconds=latency / 1000,
+        product_line=row.get("product_line") or "",
+        count=count,
+    )
+
+
+def _moment(text: str | None) -> tuple[datetime, bool]:
+    """The moment, and whether it is written in seconds."""
+    text = (text or "").strip()
+    try:
+        return EPOCH + timedelta(seconds=float(text)), True
+    except (ValueError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"at: {text!r} is neither a number of seconds nor an RFC 3339 time") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC), False
+
+
+def _as_seconds(moment: datetime) -> float:
+    return round((moment - EPOCH).total_seconds(), 6)
+
+
+def _as_time(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _policy(file: Path | None, settings: list[str]) -> BreakerPolicy:
+    """The default policy with a file's fields, then with those of ``--set``."""
+    changes: dict[str, Any] = {}
+    if file is not None:
+        try:
+            loaded = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+        except (YAMLError, UnicodeDecodeError) as error:
+            raise typer.BadParameter(f"{file}: {error}") from None
+        if loaded is not None and not isinstance(loaded, dict):
+            raise typer.BadParameter(f"{file}: must be a map from the policy's fields to values")
+        changes.update(loaded or {})
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set {setting!r}: must be field=value")
+        changes[name.strip()] = YAML(typ="safe").load(value)
+    return replace(DEFAULT, **dict(_typed(changes)))
+
+
+def _typed(changes: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    known = {field.name: getattr(DEFAULT, field.name) for field in fields(BreakerPolicy)}
+    for name, value in changes.items():
+        if name not in known:
+            raise typer.BadParameter(f"{name!r} is not a field of the policy: {', '.join(known)}")
+        default = known[name]
+        if isinstance(default, tuple):
+            right = isinstance(value, list) and all(type(step) is int for step in value)
+            value = tuple(value) if right else value
+        elif isinstance(default, bool | int):
+            right = type(value) is type(default)
+        else:
+            right = type(value) in (int, float)
+        if not right:
+            raise typer.BadParameter(f"{name}: {value!r} is not {_KINDS[type(default)]}")
+        yield name, value
+
+
+_KINDS: dict[type, str] = {
+    tuple: "a list of whole numbers",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+}
