@@ -56,7 +56,7 @@ class Application:
 
     def fingerprint(self) -> str:
         """SHA-256 (hexadecimal) of the content: equal exactly when the content is equal."""
-        return hashlib.sha256(orjson.dumps(plain(self), option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return hashlib.sha256(orjson.dumps(self, default=dict, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 class Disposition(StrEnum):
