@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sluice_server.cli import alarm_sink, plan, route, simulated_insurer
+from sluice_server.cli import alarm_sink, breaker, incident, insurer, plan, route, simulated_insurer
 from sluice_server.cli.demo.command import demo
 from sluice_server.cli.serve import serve, settings
 
@@ -18,6 +18,9 @@ app.command()(settings)
 app.command()(demo)
 app.add_typer(plan.app, name="plan")
 app.add_typer(route.app, name="route")
+app.add_typer(insurer.app, name="insurer")
+app.add_typer(incident.app, name="incident")
+app.add_typer(breaker.app, name="breaker")
 app.add_typer(simulated_insurer.app, name="simulated-insurer")
 app.add_typer(alarm_sink.app, name="alarm-sink")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -37,6 +37,11 @@ class AutomaticChanges:
         self._clock = clock
         self._episodes: dict[Scope, str] = {}
         """Scopes whose evidence trips without a cut, by what was recorded about it: once while it lasts."""
+
+    @property
+    def noted(self) -> Collection[Scope]:
+        """Scopes about which something was recorded that has not ended."""
+        return self._episodes
 
     async def trip(self, breaker: Breaker, evidence: Evidence, breakers: Sequence[Breaker]) -> bool:
         """Cuts, where mode and rules allow it; records once what it did not do. True when the breaker was changed, by

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -37,7 +37,7 @@ class BreakerBoard:
         self._snapshot = TrafficSnapshot(0, {})
         self._breakers: Mapping[Scope, Breaker] = {}
         self._insurers: Mapping[str, Insurer] = {}
-        self._evidence: Mapping[Scope, Evidence] = {}
+        self._evidence: Callable[[Scope], Evidence | None] = _nothing_seen
         self._versions = 0
         self._revision = 0
         self._moved = asyncio.Condition()
@@ -61,12 +61,12 @@ class BreakerBoard:
         return self._revision
 
     def evidence(self, scope: Scope) -> Evidence | None:
-        """What the watch of this replica saw last; None before it has looked."""
-        return self._evidence.get(scope)
+        """What the watch of this replica sees; None before it has looked."""
+        return self._evidence(scope)
 
-    def show_evidence(self, evidence: Mapping[Scope, Evidence]) -> None:
-        """The watch tells what it sees."""
-        self._evidence = evidence
+    def take_evidence_from(self, source: Callable[[Scope], Evidence | None]) -> None:
+        """The watch offers what it sees."""
+        self._evidence = source
 
     async def refresh(self) -> None:
         """Reads breakers and insurers from the store. Raises Unavailable, and keeps what it knows."""
@@ -114,3 +114,7 @@ class BreakerBoard:
                 logger.warning("breakers cannot be read, the last known state stays in force: %s", error.message)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), pause)
+
+
+def _nothing_seen(scope: Scope) -> None:
+    return None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerPolicy, BreakerState, Scope
 from sluice_server.domain.breaker.record import subject
 from sluice_server.domain.errors import InsurerNotFound, RequestIdConflict, StaleEtag
 from sluice_server.domain.unit_of_work import UnitOfWork
+
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+"""Evidence of a breaker that has never tripped counts however old it is (the windows bound it)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ async def find_breaker(uow: UnitOfWork, scope: Scope, at: datetime) -> Breaker:
 def new_breaker(scope: Scope, at: datetime, policy: BreakerPolicy) -> Breaker:
     """A breaker in its first state."""
     return Breaker(
-        scope, BreakerState.CLOSED, BreakerMode.ENFORCING, policy, version=1, state_since=at, evidence_since=at
+        scope, BreakerState.CLOSED, BreakerMode.ENFORCING, policy, version=1, state_since=at, evidence_since=ALWAYS
     )
 
 

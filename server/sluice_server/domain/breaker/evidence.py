@@ -107,9 +107,19 @@ class ScopeEvidence:
         """Whether the backlog is large enough that the run without an answer must be counted."""
         return self._backlog.unfinished >= self._sequential.design.failures_in_a_row
 
+    @property
+    def suspicious(self) -> bool:
+        """False: nothing at all speaks against it, so that nothing can trip."""
+        return bool(self._sequential.value or self._failures or self._slow or self._silent or self._backlog.unfinished)
+
+    def tripped(self, now: datetime) -> tuple[EvidenceKind, ...]:
+        """What trips at ``now``; the cheap part of ``evidence``."""
+        self._slide(now.timestamp())
+        return tuple(self._tripped())
+
     def evidence(self, now: datetime) -> Evidence:
         """The numbers at ``now`` with those that trip."""
-        self._slide(now)
+        self._slide(now.timestamp())
         sequential = self._sequential
         design = sequential.design
         silent_units = self._silent * design.failure_weight
@@ -163,14 +173,16 @@ class ScopeEvidence:
                 break
         fresh = _Bucket(second)
         if not self._buckets or self._buckets[-1].second < second:
+            # Here as well as before judging: a scope that is well is not judged, and must not grow.
+            self._slide(second)
             self._buckets.append(fresh)
         else:
             place = next(i for i, b in enumerate(self._buckets) if b.second > second)
             self._buckets.insert(place, fresh)
         return fresh
 
-    def _slide(self, now: datetime) -> None:
-        oldest = now.timestamp() - self._breaker.policy.rate_window_seconds
+    def _slide(self, timestamp: float) -> None:
+        oldest = timestamp - self._breaker.policy.rate_window_seconds
         while self._buckets and self._buckets[0].second + 1 <= oldest:
             gone = self._buckets.popleft()
             self._outcomes -= gone.outcomes
@@ -197,7 +209,7 @@ class EvidenceBook:
             scope = self._scopes.get(breaker.scope)
             if scope is None:
                 self._scopes[breaker.scope] = ScopeEvidence(breaker)
-            else:
+            elif scope.breaker.version != breaker.version:
                 scope.follow(breaker)
 
     def observe(self, record: OutcomeRecord) -> None:

@@ -149,7 +149,7 @@ class Breaker:
     state_since: datetime
     """When it came into this state; while RAMPING, to this step."""
     evidence_since: datetime
-    """Outcomes and orders before it are no evidence any more (set when traffic returns)."""
+    """Outcomes and orders that began before it are no evidence any more (set when traffic returns)."""
     incident_id: str = ""
     """The incident that is not closed yet; empty when there is none."""
     ramp_step: int = 0

@@ -11,9 +11,9 @@ import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from sluice_server.domain.breaker.commands import new_breaker
+from sluice_server.domain.breaker.commands import ALWAYS, new_breaker
 from sluice_server.domain.breaker.evidence import ScopeEvidence
 from sluice_server.domain.breaker.model import BreakerPolicy, Evidence, Scope
 from sluice_server.domain.breaker.policy import policy_violations
@@ -22,7 +22,6 @@ from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.orders.model import Outcome, SubmissionKind
 from sluice_server.domain.unit_of_work import Store
 
-ALWAYS = datetime.min.replace(tzinfo=UTC)
 MOST_STORED_OUTCOMES = 500_000
 """How many stored outcomes one replay takes; more are to be replayed by parts."""
 PAGE = 5_000
@@ -123,6 +122,8 @@ class _Scope:
     cut: bool = False
     counted_at: datetime = ALWAYS
     """When the backlog was counted last: with many unanswered orders once a second, as live."""
+    waited: bool = False
+    """Whether an order was unanswered then."""
 
     def live(self, at: datetime, what: int, number: int, order: ReplayedOrder) -> SimulatedTrip | None:
         """What happens at this moment; the trip, if it trips."""
@@ -144,14 +145,17 @@ class _Scope:
             self.known.observe(_record(number, order, order.outcome))
         if at - self.counted_at >= TICK or len(self.unanswered) < FEW:
             self._count_backlog(at)
-        evidence = self.known.evidence(at)
-        if self.cut:
-            self.cut = bool(evidence.tripped) or evidence.sequential_statistic > 0
+        if not self.known.suspicious:
+            self.cut = False
             return None
-        if not evidence.tripped:
+        tripped = self.known.tripped(at)
+        if self.cut:
+            self.cut = bool(tripped) or self.known.evidence(at).sequential_statistic > 0
+            return None
+        if not tripped:
             return None
         self.cut = True
-        return SimulatedTrip(at, evidence, self.orders)
+        return SimulatedTrip(at, self.known.evidence(at), self.orders)
 
     def _count_backlog(self, at: datetime) -> None:
         self.counted_at = at
@@ -160,9 +164,12 @@ class _Scope:
         while self.decided and self.decided[0] < start:
             self.decided.popleft()
         if not self.unanswered:
-            self.known.set_backlog(BacklogCount(scope, len(self.decided), 0, None))
-            self.known.set_silence(BacklogCount(scope, 0, 0, None))
+            if self.waited:
+                self.known.set_backlog(BacklogCount(scope, 0, 0, None))
+                self.known.set_silence(BacklogCount(scope, 0, 0, None))
+                self.waited = False
             return
+        self.waited = True
         until = at - timedelta(seconds=policy.backlog_grace_seconds)
         late = [decided for decided in self.unanswered.values() if start <= decided <= until]
         self.known.set_backlog(BacklogCount(scope, len(self.decided), len(late), min(late, default=None)))

@@ -14,7 +14,7 @@ from sluice_server.domain.breaker.automatic import AutomaticChanges
 from sluice_server.domain.breaker.board import BreakerBoard
 from sluice_server.domain.breaker.evidence import BacklogCounts, EvidenceBook, ScopeEvidence
 from sluice_server.domain.breaker.leaks import LeakCount
-from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState
+from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Evidence, Scope
 from sluice_server.domain.breaker.ports import EvidenceSource, OutcomeRecord
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import Unavailable
@@ -57,10 +57,16 @@ class BreakerWatch:
         self._full_reading_at: datetime | None = None
         self._wake = asyncio.Event()
         self._ticking = asyncio.Lock()
+        board.take_evidence_from(self.evidence)
 
     def notify(self) -> None:
         """There is news: an outcome was stored."""
         self._wake.set()
+
+    def evidence(self, scope: Scope) -> Evidence | None:
+        """What is known about the scope now; None for one without a breaker."""
+        known = self._book.scopes().get(scope)
+        return None if known is None else known.evidence(self._clock.now())
 
     async def tick(self) -> None:
         """Reads what is new, judges every scope, and does what follows. Raises Unavailable."""
@@ -68,13 +74,13 @@ class BreakerWatch:
             now = self._clock.now()
             full = await self._read(now)
             moved = False
-            evidence = {scope: known.evidence(now) for scope, known in self._book.scopes().items()}
-            self._board.show_evidence(evidence)
             breakers = [known.breaker for known in self._book.scopes().values()]
-            for scope, seen in evidence.items():
-                known = self._book.scopes()[scope]
-                if seen.tripped and known.breaker.state in ADMITTING:
-                    moved |= await self._changes.trip(known.breaker, seen, breakers)
+            for scope, known in self._book.scopes().items():
+                ramping = known.breaker.state is BreakerState.RAMPING
+                if not (known.suspicious or ramping or scope in self._changes.noted):
+                    continue
+                if known.breaker.state in ADMITTING and known.tripped(now):
+                    moved |= await self._changes.trip(known.breaker, known.evidence(now), breakers)
                     continue
                 await self._changes.calm(known.breaker)
                 if self._step_is_due(known, now):
@@ -181,10 +187,14 @@ class BreakerWatch:
                 answers[start, until] = BacklogCounts(found)
             return answers[start, until]
 
+        windows: dict[tuple[float, float], tuple[datetime, datetime]] = {}
         for scope, known in self._book.scopes().items():
             breaker, policy = known.breaker, known.breaker.policy
-            until = now - timedelta(seconds=policy.backlog_grace_seconds)
-            start = max(now - timedelta(seconds=policy.window_seconds), breaker.evidence_since)
+            window = policy.window_seconds, policy.backlog_grace_seconds
+            if window not in windows:
+                windows[window] = now - timedelta(seconds=window[0]), now - timedelta(seconds=window[1])
+            start, until = windows[window]
+            start = max(start, breaker.evidence_since)
             known.set_backlog((await counts(start, until)).of(scope))
             # Another query only for those who may have been silent for longer than the grace.
             since = max(start, known.last_success_began or start) if known.may_be_silent else until
