@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 import cel
 
@@ -25,6 +26,8 @@ from sluice_server.domain.routing.resolve import ResolvedBinding, ResolvedPlan, 
 from sluice_server.domain.routing.split import StickySplit, admitted_weight
 
 CUT, FAILED_BEFORE = "CUT", "FAILED_BEFORE"
+MAXIMUM_WEIGHED = 8_192
+"""Rules and product lines whose candidates are kept at once; callers choose the product lines."""
 
 
 def check_plan(source: str, limits: PlanLimits = DEFAULT_LIMITS) -> tuple[ResolvedPlan | None, tuple[Finding, ...]]:
@@ -118,8 +121,8 @@ class CompiledPlan:
         self._rules = tuple(_compile_rule(rule, places) for rule in rules)
         self._factor_context = ContextBuilder(f.expression for f in resolved.factors)
         self._when_context = ContextBuilder(r.when for r in rules if r.when is not None)
-        self._products = frozenset(tuple(sorted(p.fields().items())) for p in resolved.document.products)
-        self._product_shapes = tuple(sorted({tuple(path for path, _ in product) for product in self._products}))
+        self._products = _by_fields(tuple(sorted(p.fields().items())) for p in resolved.document.products)
+        self._weighed = _Weighed(TrafficSnapshot(0, {}), {})
 
     @property
     def name(self) -> str:
@@ -160,12 +163,7 @@ class CompiledPlan:
 
     def serves(self, application: Application) -> bool:
         """Whether the application's product is among the plan's products."""
-        given = {
-            "product_code": application.product_code,
-            "product_line": application.product_line,
-            "device.category": application.device.category,
-        }
-        return any(tuple((path, given[path]) for path in shape) in self._products for shape in self._product_shapes)
+        return any(fields(application) in products for fields, products in self._products)
 
     def read(self, application: Application, now: datetime) -> Reading:
         """Computes the factors and collects the values that the rules use. Raises RuleNotComputable."""
@@ -250,17 +248,11 @@ class CompiledPlan:
     ) -> Decision:
         """Chooses among the rule's insurers."""
         resolved = rule.rule
-        weights: list[int] = []
-        candidates: list[Candidate] = []
-        for insurer, share in zip(resolved.insurers, resolved.shares, strict=True):
-            if insurer in failed:
-                weight, excluded = 0, FAILED_BEFORE
-            else:
-                admission = traffic.admission(insurer, application.product_line)
-                weight = admitted_weight(share, admission.admitted_basis_points)
-                excluded = "" if weight else admission.reason or CUT
-            weights.append(weight)
-            candidates.append(Candidate(insurer, share, weight, excluded))
+        if failed:
+            candidates = _weigh(resolved, application.product_line, traffic, failed)
+        else:
+            candidates = self._weigh(resolved, application.product_line, traffic)
+        weights = [candidate.weight_basis_points for candidate in candidates]
         key = reading.values[rule.sticky_place]
         # Without a key all such applications would go to one insurer.
         split_key = application.application_id if key is None or key == "" else str(key)
@@ -283,10 +275,57 @@ class CompiledPlan:
             factors=reading.factors,
             split_key=split_key,
             ledger_position=None,
-            candidates=tuple(candidates),
+            candidates=candidates,
             traffic_version=traffic.version,
             decided_at=now,
         )
+
+    def _weigh(self, rule: ResolvedRule, product_line: str, traffic: TrafficSnapshot) -> tuple[Candidate, ...]:
+        """The same for every application of a product line until the traffic changes, so it is kept until then."""
+        weighed = self._weighed
+        if weighed.traffic is not traffic or len(weighed.candidates) >= MAXIMUM_WEIGHED:
+            # Swapped as a whole: a decision that runs at the same time goes on with the one that it has.
+            weighed = self._weighed = _Weighed(traffic, {})
+        place = (rule.place, product_line)
+        candidates = weighed.candidates.get(place)
+        if candidates is None:
+            candidates = weighed.candidates[place] = _weigh(rule, product_line, traffic, frozenset())
+        return candidates
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """The candidates of rules under one traffic snapshot, by the rule's place and the product line."""
+
+    traffic: TrafficSnapshot
+    candidates: dict[tuple[int, str], tuple[Candidate, ...]]
+
+
+def _weigh(
+    rule: ResolvedRule, product_line: str, traffic: TrafficSnapshot, failed: frozenset[str]
+) -> tuple[Candidate, ...]:
+    candidates: list[Candidate] = []
+    for insurer, share in zip(rule.insurers, rule.shares, strict=True):
+        if insurer in failed:
+            weight, excluded = 0, FAILED_BEFORE
+        else:
+            admission = traffic.admission(insurer, product_line)
+            weight = admitted_weight(share, admission.admitted_basis_points)
+            excluded = "" if weight else admission.reason or CUT
+        candidates.append(Candidate(insurer, share, weight, excluded))
+    return tuple(candidates)
+
+
+def _by_fields(
+    products: Iterable[tuple[tuple[str, str], ...]],
+) -> tuple[tuple[Callable[[Application], object], frozenset[object]], ...]:
+    """Products by the fields that name them: how to read these from an application, and the values that are served."""
+    found: dict[tuple[str, ...], set[object]] = {}
+    for product in products:
+        paths = tuple(path for path, _ in product)
+        values = tuple(value for _, value in product)
+        found.setdefault(paths, set()).add(values if len(values) > 1 else values[0])
+    return tuple((attrgetter(*paths), frozenset(values)) for paths, values in sorted(found.items()))
 
 
 def _exhausted(rule: ResolvedRule, failed: frozenset[str]) -> tuple[Disposition, int]:
