@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -63,6 +65,32 @@ def test_planted_repair_shops_are_found_by_repeats_and_cost() -> None:
     assert len(flagged(screened)) <= 4
     assert {i.name for i in screened[0].indicators[:2]} == {"repeat_claims", "cost_against_peers"}
     assert screened[0].claims == sum(s.claims for s in shops(2, bad=3) if s.repair_shop_id == screened[0].entity_id)
+
+
+def test_an_abnormal_shop_is_found_although_it_is_the_largest_of_all() -> None:
+    usual = shops(7, count=16)
+    giant = [
+        ShopPartSums("giant", part, 400, 20, int(380 * cost * 1.5), 380 * cost, 130, 32)
+        for part, cost in (("screen", 60_000), ("battery", 20_000))
+    ]
+    assert flagged(screen_shops([*usual, *giant], 0.25)) == {"giant"}
+
+
+def test_early_claims_that_a_store_brings_to_the_shops_around_accuse_none_of_them() -> None:
+    # Every eighth shop is of the region of a store whose claims are early.
+    region = [
+        dataclasses.replace(part, early_claims=part.claims // 2) if int(part.repair_shop_id[1:]) % 8 == 5 else part
+        for part in shops(8, count=32)
+    ]
+    assert flagged(screen_shops(region, 0.25), 0.01) == set()
+
+
+def test_a_single_shop_with_early_claims_is_found() -> None:
+    alone = [
+        dataclasses.replace(part, early_claims=part.claims // 2) if part.repair_shop_id == "r05" else part
+        for part in shops(9)
+    ]
+    assert flagged(screen_shops(alone, 0.25), 0.01) == {"r05"}
 
 
 def test_ordinary_entities_give_findings_only_at_the_stated_rate() -> None:

@@ -218,7 +218,7 @@ def list_ratings_params(request: ratings_pb2.ListRatingsRequest, model: Semantic
 def list_anomalies_params(request: anomalies_pb2.ListAnomaliesRequest, model: SemanticModel) -> ListAnomaliesParams:
     checks = _Checks()
     if not 0 <= request.false_discovery_rate <= 0.5:
-        checks.wrong("false_discovery_rate", "must be above 0 and at most 0.5; 0 means 0.05")
+        checks.wrong("false_discovery_rate", "must be above 0 and at most 0.5; 0 means 0.01")
     params = ListAnomaliesParams(
         entity=checks.one_of("entity", request.entity, model.screened) if request.entity else "",
         page=checks.page(request.page_size, request.page_token, 50),

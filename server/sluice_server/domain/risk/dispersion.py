@@ -3,7 +3,7 @@
 Each `Excess` test compares an observed with an expected quantity, entity by entity. Ordinary entities differ for
 reasons that are nobody's fault (their mix of devices, their region), so the variance has a part beyond chance,
 ``dispersion``. It is estimated from the entities that do not stand out, and so is the expectation; the first look, with
-all of them, takes the median squared z-score, which a few abnormal ones hardly move. The idea is that of the funnel
+all of them, takes medians, which a few abnormal ones hardly move, however large. The idea is that of the funnel
 plots of Spiegelhalter, "Handling over-dispersion of performance indicators", Quality and Safety in Health Care 14
 (2005).
 """
@@ -50,8 +50,12 @@ def excess_count(observed: Floats, weights: Floats) -> Excess:
     return _screen(observed, weights, lambda expected: expected, lambda expected: expected**2, tail)
 
 
-def excess_share(observed: Floats, trials: Floats, weights: Floats) -> Excess:
-    """Successes among ``trials`` against ``weights`` (trials times the reference share). Beta–binomial upper tail."""
+def excess_share(observed: Floats, trials: Floats, weights: Floats, *, all_ordinary: bool = False) -> Excess:
+    """Successes among ``trials`` against ``weights`` (trials times the reference share). Beta–binomial upper tail.
+
+    ``all_ordinary`` takes also those that stand out for ordinary: for shares that differ in clusters for reasons which
+    are not the entities' own, where only one that stands out alone means something.
+    """
 
     def share(expected: Floats) -> Floats:
         return np.clip(expected / np.maximum(trials, 1), 1e-9, 1 - 1e-9)
@@ -71,7 +75,7 @@ def excess_share(observed: Floats, trials: Floats, weights: Floats) -> Excess:
         total = np.maximum((1 - mean) / (mean * tau2) - 1, 1e-3)
         return _beta_binomial_tail(observed, trials, mean * total, (1 - mean) * total)
 
-    return _screen(observed, weights, chance, between, tail, valid=trials > 0)
+    return _screen(observed, weights, chance, between, tail, valid=trials > 0, all_ordinary=all_ordinary)
 
 
 def excess_amount(observed: Floats, counts: Floats, weights: Floats, squared_variation: float) -> Excess:
@@ -100,6 +104,7 @@ def _screen(
     between: Callable[[Floats], Floats],
     tail: Callable[[Floats, float], Floats],
     valid: Mask | None = None,
+    all_ordinary: bool = False,
 ) -> Excess:
     """Expectation and dispersion from the ordinary entities, those that stand out left out from round to round."""
     usable = weights > 0 if valid is None else (weights > 0) & valid
@@ -108,8 +113,9 @@ def _screen(
     ordinary = usable.copy()
     p = np.full(len(observed), np.nan)
     expected, tau2 = weights, 0.0
-    for first in (True, *(False,) * _ROUNDS):
-        expected = weights * (observed[ordinary].sum() / weights[ordinary].sum())
+    for first in (False,) if all_ordinary else (True, *(False,) * _ROUNDS):
+        level = _median_ratio if first else _ratio
+        expected = weights * level(observed[ordinary], weights[ordinary])
         squares = (observed - expected) ** 2
         tau2 = _between_variance(squares[ordinary], chance(expected)[ordinary], between(expected)[ordinary], first)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -120,6 +126,23 @@ def _screen(
             break
         ordinary = remaining
     return Excess(observed, expected, p, float(np.sqrt(tau2)))
+
+
+def _ratio(observed: Floats, weights: Floats) -> float:
+    return float(observed.sum() / weights.sum())
+
+
+def _median_ratio(observed: Floats, weights: Floats) -> float:
+    """The weighted median of observed / weights over the larger entities, where it is not 0.
+
+    For the first look: an abnormal entity that is large itself would lift the plain ratio, and with it its own
+    expectation, until all the others stand out on the other side.
+    """
+    large = weights >= np.median(weights)
+    ratios, parts = observed[large] / weights[large], weights[large]
+    order = np.argsort(ratios)
+    middle = np.searchsorted(np.cumsum(parts[order]), parts.sum() / 2)
+    return float(ratios[order][middle]) or _ratio(observed, weights)
 
 
 def _between_variance(squares: Floats, chance: Floats, between: Floats, robust: bool) -> float:

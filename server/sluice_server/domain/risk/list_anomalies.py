@@ -23,7 +23,8 @@ from sluice_server.domain.risk.semantic_model import SemanticModel
 from sluice_server.domain.risk.variation import AmountVariation
 from sluice_server.domain.risk.version_cache import VersionCache
 
-DEFAULT_FALSE_DISCOVERY_RATE = 0.05
+DEFAULT_FALSE_DISCOVERY_RATE = 0.01
+"""A store or shop that is named has to answer for it: at most one in a hundred of those named shall be ordinary."""
 
 
 @dataclass(frozen=True, slots=True)

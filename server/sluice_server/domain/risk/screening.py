@@ -198,7 +198,10 @@ def screen_shops(parts: Sequence[ShopPartSums], squared_variation: float) -> lis
             "early_claims",
             "claims",
             peers,
-            excess_share(by_shop(early), by_shop(claims), by_shop(_at_peers_share(names, early, claims))),
+            # Early claims come from the stores around: one abnormal store touches every shop of its region.
+            excess_share(
+                by_shop(early), by_shop(claims), by_shop(_at_peers_share(names, early, claims)), all_ordinary=True
+            ),
             "起保三十日内理赔 {observed} 件，按同配件同行占比应为 {expected} 件（{ratio} 倍）",
             "{observed} claims within 30 days of the start, where other shops' share for the same parts gives "
             "{expected} ({ratio} times)",
