@@ -40,12 +40,13 @@ class SqlEvidence:
 
     async def outcomes(self, *, finished_from: datetime, limit: int) -> Sequence[OutcomeRecord]:
         statement = (
-            select(submissions)
+            select(*_OUTCOME)
             .where(FINISHED, submissions.c.finished_at >= finished_from, submissions.c.outcome.is_not(None))
             .order_by(submissions.c.finished_at, submissions.c.submission_id)
             .limit(limit)
         )
-        return [_outcome(row) for row in (await self._session.execute(statement)).mappings()]
+        rows: Sequence[Any] = (await self._session.execute(statement)).all()
+        return [_outcome(*row) for row in rows]
 
     async def backlog(self, *, decided_from: datetime, decided_until: datetime) -> Sequence[BacklogCount]:
         await self._session.flush_counts()
@@ -169,15 +170,33 @@ def _start_of(bucket: int) -> datetime:
     return from_microseconds(bucket * BUCKET_MICROSECONDS)
 
 
-def _outcome(row: RowMapping) -> OutcomeRecord:
-    started_at: datetime = row["started_at"]
-    finished_at: datetime = row["finished_at"]
-    measured: float | None = row["latency_seconds"]
+_OUTCOME = (
+    submissions.c.submission_id,
+    submissions.c.insurer_id,
+    submissions.c.product_line,
+    submissions.c.kind,
+    submissions.c.outcome,
+    submissions.c.started_at,
+    submissions.c.finished_at,
+    submissions.c.latency_seconds,
+)
+
+
+def _outcome(
+    submission_id: str,
+    insurer_id: str,
+    product_line: str,
+    kind: str,
+    outcome: str,
+    started_at: datetime,
+    finished_at: datetime,
+    measured: float | None,
+) -> OutcomeRecord:
     return OutcomeRecord(
-        submission_id=row["submission_id"],
-        scope=Scope(row["insurer_id"], row["product_line"]),
-        kind=SubmissionKind(row["kind"]),
-        outcome=Outcome(row["outcome"]),
+        submission_id=submission_id,
+        scope=Scope(insurer_id, product_line),
+        kind=SubmissionKind(kind),
+        outcome=Outcome(outcome),
         started_at=started_at,
         finished_at=finished_at,
         latency_seconds=(finished_at - started_at).total_seconds() if measured is None else measured,

@@ -5,12 +5,14 @@ An ORM's insert of many rows costs three times as much.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sluice_server.store.counts import COUNT_COLUMNS, UPSERT, CountChanges, standing
+from sluice_server.store.engine import CONNECT_SECONDS
 from sluice_server.store.order_write import OrderWrite
 from sluice_server.store.rows import (
     ASYNCPG,
@@ -23,6 +25,9 @@ from sluice_server.store.rows import (
     Row,
 )
 
+_PING_AFTER_SECONDS = 1.0
+"""A connection that was not used for so long may be from before the database's restart."""
+
 
 class PostgresWriter:
     """Implements ``store.order_write.OrderWriter``."""
@@ -31,6 +36,7 @@ class PostgresWriter:
         self._engine = engine
         self._shard = shard
         self._connection: AsyncConnection | None = None
+        self._used_at = 0.0
 
     @property
     def codec(self) -> Codec:
@@ -40,16 +46,16 @@ class PostgresWriter:
         was_open = self._connection is not None
         try:
             return await self._write_once(writes)
-        except Exception:
-            lost = await self._drop_if_lost()
-            if not (was_open and lost):
+        except Exception as error:
+            lost = await self._drop_if_lost(error)
+            if not (was_open and lost and all(write.new for write in writes)):
                 raise
-        # The connection was from before the database's restart. To repeat is safe: what the first attempt has written
-        # after all is found as a known application_id or as another version.
+        # The database was restarted since the last batch. New orders may be repeated: what the first attempt has stored
+        # after all is found as known. A change may not: it would find its own doing and call it somebody else's.
         try:
             return await self._write_once(writes)
-        except Exception:
-            await self._drop_if_lost()
+        except Exception as error:
+            await self._drop_if_lost(error)
             raise
 
     async def close(self) -> None:
@@ -79,21 +85,37 @@ class PostgresWriter:
         ]
 
     async def _driver(self) -> Any:
+        if self._connection is not None and time.monotonic() - self._used_at > _PING_AFTER_SECONDS:
+            await self._ping()
         if self._connection is None:
             self._connection = await self._engine.connect()
+        self._used_at = time.monotonic()
         return (await self._connection.get_raw_connection()).driver_connection
 
-    async def _drop_if_lost(self) -> bool:
+    async def _ping(self) -> None:
+        """Finds out whether a connection that nobody has used for a while is still one."""
+        assert self._connection is not None
+        driver = (await self._connection.get_raw_connection()).driver_connection
+        try:
+            assert driver is not None, "an open connection"
+            await driver.execute("SELECT 1", timeout=CONNECT_SECONDS)
+        except Exception as error:
+            if not await self._drop_if_lost(error):
+                raise
+
+    async def _drop_if_lost(self, error: Exception) -> bool:
+        """A connection that is closed, or whose database did not answer in time, is not used again."""
         connection = self._connection
         if connection is None:
             return False
         driver = (await connection.get_raw_connection()).driver_connection
-        if driver is not None and not driver.is_closed():
+        lost = driver is None or driver.is_closed()
+        if not lost and not isinstance(error, TimeoutError):
             return False
         self._connection = None
         await connection.invalidate()
         await connection.close()
-        return True
+        return lost
 
     async def _insert(self, driver: Any, new: dict[str, OrderWrite]) -> set[str]:
         """The application_ids of those that were not known."""

@@ -126,11 +126,14 @@ class SqlUnitOfWork:
         self._open = None
         # A caller that gives up meanwhile must not leave an open transaction, or the gate shut.
         leaving = asyncio.ensure_future(self._stack.aclose())
-        try:
-            await asyncio.shield(leaving)
-        except asyncio.CancelledError:
-            await leaving
-            raise
+        cancelled: asyncio.CancelledError | None = None
+        while not leaving.done():
+            try:
+                await asyncio.shield(leaving)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
 
 
 async def _close(connection: AsyncConnection) -> None:

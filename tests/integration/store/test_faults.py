@@ -12,9 +12,9 @@ from sqlalchemy import make_url
 
 from sluice_server.domain.errors import Unavailable
 from sluice_server.domain.orders.model import Order
-from sluice_server.store import SqlStore, engine, open_store
+from sluice_server.store import SqlStore, engine, open_store, postgres_writer
 from tests.integration.store.proxy import CuttableProxy
-from tests.integration.store.samples import order
+from tests.integration.store.samples import after, order, submitting
 
 
 async def keep(store: SqlStore, application_id: str) -> None:
@@ -175,6 +175,25 @@ class TestPostgres:
         await keep(store, "c")
         assert (await recorded(store, ["d"]))[0] == ["d"]
         assert await stored_ids(store, list("abcd")) == list("abcd")
+
+    async def test_a_change_on_a_lost_connection_is_unavailable_and_then_made(
+        self, store: SqlStore, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(postgres_writer, "_PING_AFTER_SECONDS", 1e9)
+        given = await store.decision_log.record(order("a"))
+        await end_sessions(postgres_url)
+        # Whether it took place before the connection broke cannot be known: it is not repeated unasked.
+        with pytest.raises(Unavailable):
+            await store.decision_log.save(submitting(given, at=after(1)))
+        await store.decision_log.save(submitting(given, at=after(1)))
+
+    async def test_a_connection_is_tried_before_its_use_after_a_pause(
+        self, store: SqlStore, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(postgres_writer, "_PING_AFTER_SECONDS", 0)
+        given = await store.decision_log.record(order("a"))
+        await end_sessions(postgres_url)
+        await store.decision_log.save(submitting(given, at=after(1)))
 
     async def test_a_session_that_ends_in_a_unit_of_work_is_unavailable(
         self, store: SqlStore, postgres_url: str
