@@ -82,7 +82,13 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
         longest_call_seconds=settings.order_longest_call_seconds, quiet_seconds=settings.order_quiet_seconds
     )
     decisions = Decisions(
-        plans=active_plan, traffic=board, log=store.decision_log, store=store, clock=clock, timing=timing
+        plans=active_plan,
+        traffic=board,
+        log=store.decision_log,
+        store=store,
+        clock=clock,
+        timing=timing,
+        tracer=tracer,
     )
     calls = InsurerCalls(
         adapters=adapters,

@@ -15,6 +15,7 @@ from sluice_server.domain.orders.ports import DecisionLog
 from sluice_server.domain.orders.timing import OrderTiming
 from sluice_server.domain.routing.model import Application, Decision, Disposition
 from sluice_server.domain.routing.ports import PlanSource, TrafficSource
+from sluice_server.domain.tracing import Tracer, Untraced
 from sluice_server.domain.unit_of_work import Store
 
 
@@ -45,6 +46,7 @@ class Decisions:
         store: Store,
         clock: Clock,
         timing: OrderTiming,
+        tracer: Tracer | None = None,
     ) -> None:
         self._plans = plans
         self._traffic = traffic
@@ -52,6 +54,7 @@ class Decisions:
         self._store = store
         self._clock = clock
         self._timing = timing
+        self._tracer: Tracer = tracer or Untraced()
 
     async def first(
         self,
@@ -72,7 +75,7 @@ class Decisions:
         now = self._clock.now()
         fingerprint = application.fingerprint()
         try:
-            decision = await self._plans.current().decide(application, self._traffic.snapshot(), now=now)
+            decision = await self._decide(application, number=1, failed=frozenset(), now=now)
         except NOT_DECIDABLE:
             # The plan may have changed since the application was decided: a repeat is answered all the same.
             known = await self._known(application.application_id)
@@ -86,7 +89,8 @@ class Decisions:
             # The caller's own call goes on at once; a worker does if its process dies before the submission is written.
             end = self._timing.call_deadline(now, deadline) or now
             order = replace(order, next_attempt_at=self._timing.overdue_at(end))
-        recorded = await (record or self._log.record)(order)
+        with self._tracer.span("order.record"):
+            recorded = await (record or self._log.record)(order)
         if recorded.decisions[0].decision_id != decision.decision_id:
             return self._replay(recorded, fingerprint)
         return RoutedOrder(recorded, replayed=False)
@@ -115,13 +119,25 @@ class Decisions:
         return stored(changed)
 
     async def _again(self, order: Order, failed: AbstractSet[str]) -> Decision:
-        return await self._plans.current().decide(
+        return await self._decide(
             order.application,
-            self._traffic.snapshot(),
             number=order.decision.number + 1,
             failed=frozenset(failed),
             now=self._clock.now(),
         )
+
+    async def _decide(
+        self, application: Application, *, number: int, failed: frozenset[str], now: datetime
+    ) -> Decision:
+        with self._tracer.span("routing.decide") as span:
+            decision = await self._plans.current().decide(
+                application, self._traffic.snapshot(), number=number, failed=failed, now=now
+            )
+            span.set_attribute("sluice.plan_version", decision.plan_version)
+            span.set_attribute("sluice.rule", decision.rule)
+            span.set_attribute("sluice.disposition", decision.disposition)
+            span.set_attribute("sluice.insurer_id", decision.insurer_id)
+            return decision
 
     def cut_since(self, order: Order) -> bool:
         """Whether the insurer in charge has been cut since it was chosen (one that the rule kept knowingly is not)."""
