@@ -321,6 +321,28 @@ class World:
         self.traffic.cut.add(insurer_id)
         return incident_id
 
+    async def open_incident(self, insurer_id: str) -> str:
+        """The open incident of the insurer's breaker; empty when there is none."""
+        async with self.store.read() as uow:
+            breaker = await uow.breakers.get(Scope(insurer_id))
+        return breaker.incident_id if breaker is not None else ""
+
+    async def trip_again(self, insurer_id: str) -> None:
+        """Trips a breaker that exists already, unless it is open; the first time it is made."""
+        now, scope = self.clock.now(), Scope(insurer_id)
+        async with self.store.read() as uow:
+            breaker = await uow.breakers.get(scope)
+        if breaker is None:
+            await self.trip(insurer_id)
+        elif not breaker.incident_id:
+            incident_id = f"inc-{insurer_id}-{breaker.version}"
+            async with self.store.write() as uow:
+                await uow.incidents.add(Incident(incident_id, scope, now, Evidence(scope, now), {}))
+                assert await uow.breakers.save(replace(breaker, state=BreakerState.OPEN, incident_id=incident_id))
+                await uow.orders.attach_to_incident(incident_id, insurer_id, "")
+                await uow.commit()
+            self.traffic.cut.add(insurer_id)
+
     async def move_breaker(self, insurer_id: str, state: BreakerState) -> None:
         scope = Scope(insurer_id)
         async with self.store.write() as uow:
