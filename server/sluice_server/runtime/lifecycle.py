@@ -19,7 +19,6 @@ from typing import Any
 import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -27,6 +26,7 @@ from ruamel.yaml.error import YAMLError
 from sluice_server.api.interceptors import pipeline
 from sluice_server.domain.context import Clock, Role, SystemClock
 from sluice_server.domain.tracing import Tracer
+from sluice_server.runtime.health import Health
 from sluice_server.runtime.logging import configure_logging
 from sluice_server.runtime.metrics import MetricsEndpoint, new_registry
 from sluice_server.runtime.reflection import add_reflection
@@ -100,7 +100,7 @@ class Server:
         self._clock = clock or SystemClock()
         self._registry = new_registry()
         self._log = structlog.get_logger("sluice.lifecycle")
-        self._health = HealthServicer()
+        self._health = Health()
         self._metrics: MetricsEndpoint | None = None
         self._grpc: grpc.aio.Server | None = None
         self._to_stop = contextlib.AsyncExitStack()
@@ -166,7 +166,7 @@ class Server:
 
         async def drain() -> None:
             await self._health.enter_graceful_shutdown()
-            interceptors.end_subscriptions()
+            await interceptors.end_subscriptions()
             await server.stop(self._drain_seconds)
 
         started.push_async_callback(drain)

@@ -19,6 +19,8 @@ from sluice_server.api.errors import STATUS_DETAILS_KEY, CallFailed
 from sluice_server.domain.errors import Unavailable
 
 REQUEST_ID_KEY = "sluice-request-id"
+HEALTH_WATCH = "grpc.health.v1.Health/Watch"
+LAST_WORD_SECONDS = 0.5
 
 Proceed = Callable[[ServerCall], Awaitable[Any]]
 
@@ -63,11 +65,19 @@ class Pipeline(grpc.aio.ServerInterceptor):
             wrapped = self._wrapped[method] = self._wrap(method.removeprefix("/"), handler)
         return wrapped
 
-    def end_subscriptions(self) -> None:
-        """Ends the open Watch… calls with UNAVAILABLE, reason STOPPING; the drain would wait for them to its end."""
+    async def end_subscriptions(self) -> None:
+        """Ends the open Watch… calls with UNAVAILABLE, reason STOPPING; the drain would wait for them to its end.
+
+        Those that watch the health end by themselves with the news of the stop, and are given a moment for it.
+        """
         self._stopping = True
-        for task in list(self._subscriptions):
+        told = [task for task, call in self._subscriptions.items() if call.method == HEALTH_WATCH]
+        for task in self._subscriptions.keys() - set(told):
             task.cancel()
+        if told:
+            _, silent = await asyncio.wait(told, timeout=LAST_WORD_SECONDS)
+            for task in silent:
+                task.cancel()
 
     def _wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
         streaming = handler.request_streaming or handler.response_streaming
