@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import cast
 
 from google.protobuf.duration_pb2 import Duration
@@ -29,6 +29,8 @@ MAXIMUM_BATCH = 1_000
 MAXIMUM_ATTRIBUTES = 64
 MAXIMUM_REASON = 1_000
 MAXIMUM_VERSION = 2**63 - 1
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # --- requests --------------------------------------------------------------------------------------------------------
 
@@ -141,9 +143,8 @@ def report(request: routing_pb2.ReportOutcomeRequest) -> OutcomeReport:
     if outcome is None:
         known = ", ".join(f"OUTCOME_{o}" for o in Outcome)
         fields.wrong("outcome", f"required; one of {known}" if request.outcome == 0 else f"unknown; one of {known}")
-    policy_number = fields.text("policy_number", request.policy_number, required=False)
-    if outcome is Outcome.SUCCESS and not policy_number:
-        fields.wrong("policy_number", "required with SUCCESS")
+    # An insured order has a policy number; it is what a claim is made with.
+    policy_number = fields.text("policy_number", request.policy_number, required=outcome is Outcome.SUCCESS)
     if outcome not in (Outcome.SUCCESS, None) and policy_number:
         fields.wrong("policy_number", "only with SUCCESS")
     read = OutcomeReport(
@@ -277,9 +278,9 @@ _SEVERITY = {
 
 def route_response(routed: RoutedOrder) -> routing_pb2.RouteResponse:
     order = routed.order
-    return routing_pb2.RouteResponse(
-        decision=decision_message(order.decision), state=_STATE[order.state], replayed=routed.replayed
-    )
+    response = routing_pb2.RouteResponse(state=_STATE[order.state], replayed=routed.replayed)
+    _fill_decision(response.decision, order.decision)
+    return response
 
 
 def submit_response(routed: RoutedOrder) -> routing_pb2.SubmitResponse:
@@ -292,46 +293,63 @@ def route_failure(failure: Failure) -> routing_pb2.RouteFailure:
 
 
 def decision_message(decision: Decision) -> decision_pb2.Decision:
-    return decision_pb2.Decision(
-        decision_id=decision.decision_id,
-        application_id=decision.application_id,
-        number=decision.number,
-        disposition=_DISPOSITION[decision.disposition],
-        insurer_id=decision.insurer_id,
-        binding=None if decision.binding is None else _binding(decision.binding),
-        plan_name=decision.plan_name,
-        plan_version=decision.plan_version,
-        rule=decision.rule,
-        factors=_factors(decision.factors) if decision.factors else None,
-        split_key=decision.split_key,
-        ledger_position=decision.ledger_position,
-        candidates=[
-            decision_pb2.Candidate(
-                insurer_id=candidate.insurer_id,
-                share_basis_points=candidate.share_basis_points,
-                weight_basis_points=candidate.weight_basis_points,
-                excluded_because=candidate.excluded_because,
-            )
-            for candidate in decision.candidates
-        ],
-        traffic_version=decision.traffic_version,
-        decide_time=_timestamp(decision.decided_at),
-    )
+    message = decision_pb2.Decision()
+    _fill_decision(message, decision)
+    return message
 
 
-def _binding(binding: Binding) -> decision_pb2.Binding:
-    return decision_pb2.Binding(
-        insurer_product_code=binding.insurer_product_code,
-        insurer_plan_code=binding.insurer_plan_code,
-        endpoint=binding.endpoint,
-        parameters=binding.parameters,
-    )
+def _fill_decision(message: decision_pb2.Decision, decision: Decision) -> None:
+    """In place, down to the nested messages: whoever passes a message to a constructor pays for a copy."""
+    message.decision_id = decision.decision_id
+    message.application_id = decision.application_id
+    message.number = decision.number
+    message.disposition = _DISPOSITION[decision.disposition]
+    message.insurer_id = decision.insurer_id
+    message.plan_name = decision.plan_name
+    message.plan_version = decision.plan_version
+    message.rule = decision.rule
+    message.split_key = decision.split_key
+    if decision.ledger_position is not None:
+        message.ledger_position = decision.ledger_position
+    message.traffic_version = decision.traffic_version
+    if decision.binding is not None:
+        _fill_binding(message.binding, decision.binding)
+    if decision.factors:
+        _fill_factors(message.factors, decision.factors)
+    for candidate in decision.candidates:
+        message.candidates.add(
+            insurer_id=candidate.insurer_id,
+            share_basis_points=candidate.share_basis_points,
+            weight_basis_points=candidate.weight_basis_points,
+            excluded_because=candidate.excluded_because,
+        )
+    _fill_timestamp(message.decide_time, decision.decided_at)
 
 
-def _factors(factors: Mapping[str, str | int | float | bool]) -> Struct:
+def _fill_binding(message: decision_pb2.Binding, binding: Binding) -> None:
+    message.insurer_product_code = binding.insurer_product_code
+    message.insurer_plan_code = binding.insurer_plan_code
+    message.endpoint = binding.endpoint
+    if binding.parameters:
+        message.parameters.update(binding.parameters)
+    message.SetInParent()
+
+
+def _struct(factors: Mapping[str, str | int | float | bool]) -> Struct:
     struct = Struct()
-    struct.update(factors)
+    _fill_factors(struct, factors)
     return struct
+
+
+def _fill_factors(struct: Struct, factors: Mapping[str, str | int | float | bool]) -> None:
+    fields = struct.fields
+    for name, value in factors.items():
+        if isinstance(value, str):
+            fields[name].string_value = value
+        elif isinstance(value, bool):
+            fields[name].bool_value = value
+        else:
+            fields[name].number_value = value
 
 
 def order_message(order: Order) -> order_pb2.Order:
@@ -395,7 +413,7 @@ def explanation_message(explanation: Explanation) -> routing_pb2.ExplainRouteRes
             routing_pb2.RuleTrace(rule=trace.rule, matched=trace.matched, because=trace.because)
             for trace in explanation.rules
         ],
-        factors=_factors(explanation.factors),
+        factors=_struct(explanation.factors),
         plan_version=explanation.plan_version,
         stored_decision=None if stored is None else decision_message(stored),
     )
@@ -428,8 +446,15 @@ def _money(money: Money) -> money_pb2.Money:
 
 def _timestamp(at: datetime) -> Timestamp:
     message = Timestamp()
-    message.FromDatetime(at)
+    _fill_timestamp(message, at)
     return message
+
+
+def _fill_timestamp(message: Timestamp, at: datetime) -> None:
+    since = at - _EPOCH
+    message.seconds = since.days * 86_400 + since.seconds
+    message.nanos = since.microseconds * 1_000
+    message.SetInParent()
 
 
 def _duration(seconds: float) -> Duration:
