@@ -14,7 +14,7 @@ from rich.text import Text
 from sluice.insurer.v1 import breaker_pb2, incident_pb2
 from sluice.insurer.v1 import insurer_control_pb2 as pb
 from sluice_server.cli.connection import DEFAULT_ADDRESS, Address, AsJson, output, print_json, server
-from sluice_server.cli.insurer import state_text
+from sluice_server.cli.insurer import id_column, state_text
 
 app = typer.Typer(no_args_is_help=True, help="Incidents: each cut from its trip to its restoration.")
 
@@ -37,7 +37,7 @@ def list_incidents(
     if as_json:
         print_json(answer)
         return
-    table = Table("incident", "insurer", "state", "cut at", "evidence", "to cut", "to recover", "orders", "left")
+    table = Table(id_column(), "insurer", "state", "cut at", "evidence", "to cut", "to recover", "orders", "left")
     for incident in answer.incidents:
         table.add_row(
             incident.incident_id,
@@ -68,7 +68,8 @@ def show(
     incident = answer.incident
     output.print(Text(f"{incident.incident_id}  {_scope(incident)}  ", style="bold") + state_text(incident.state))
     output.print(_numbers(incident))
-    output.print(_shares(incident))
+    if incident.shares_before or incident.shares_after:
+        output.print(_shares(incident))
     output.print(_timeline(incident))
 
 

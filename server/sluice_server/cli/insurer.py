@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from sluice.insurer.v1 import breaker_pb2
@@ -39,7 +39,7 @@ def list_insurers(address: Address = DEFAULT_ADDRESS, as_json: AsJson = False) -
     if as_json:
         print_json(answer)
         return
-    table = Table("insurer", "state", "mode", "admitted", "failures", "backlog", "since", "incident", "adapter")
+    table = Table("insurer", "state", "mode", "admitted", "failures", "backlog", "since", id_column(), "adapter")
     for insurer in answer.insurers:
         for breaker in (insurer.breaker, *insurer.product_line_breakers):
             whole = not breaker.product_line
@@ -139,6 +139,11 @@ def restore(
         request = pb.RestoreTrafficRequest(insurer_id=insurer_id, product_line=line, override=override, reason=reason)
         answer = sluice.insurers.RestoreTraffic(request)
     _print_breaker(answer.breaker)
+
+
+def id_column() -> Column:
+    """A table's column of incident ids, whole: they are there to be copied."""
+    return Column("incident", no_wrap=True, min_width=36)
 
 
 def state_text(state: breaker_pb2.BreakerState) -> Text:
