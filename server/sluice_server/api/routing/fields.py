@@ -20,7 +20,7 @@ MAXIMUM_MINOR = 10**15
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_FIRST_SECOND = -62_135_596_800  # 0001-01-01
+_FIRST_SECOND = 0  # 1970-01-01: nothing here is older, and a latency can be taken off without leaving the calendar
 _LAST_SECOND = 253_402_300_799  # 9999-12-31
 
 
@@ -111,7 +111,7 @@ class Fields:
         if not given:
             return None
         if not (_FIRST_SECOND <= message.seconds <= _LAST_SECOND and 0 <= message.nanos < 1_000_000_000):
-            self.wrong(path, "must be a moment of the years 1 to 9999, with 0 to 999,999,999 nanos")
+            self.wrong(path, "must be a moment of the years 1970 to 9999, with 0 to 999,999,999 nanos")
             return None
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=message.seconds, microseconds=message.nanos // 1000)
 
