@@ -22,8 +22,6 @@ from sluice_flink.sql_files import FOLDERS, statements
 if TYPE_CHECKING:
     from pyflink.table import StatementSet, StreamTableEnvironment
 
-BARRIERS = frozenset({"policy_checked", "claim_checked"})
-"""Views that are computed once: a statement set otherwise repeats their joins for every sink that reads them."""
 FATAL_FINDINGS = frozenset({"DUPLICATE_KEY", "MIXED_CURRENCY"})
 """Findings that would make figures wrong rather than incomplete."""
 REJECT_FINDINGS = frozenset(
@@ -145,19 +143,14 @@ def sql_parameters(staged: StagedInput, results: Path, watermark: dt.datetime) -
 
 
 def declare(tables: StreamTableEnvironment, parameters: Mapping[str, str]) -> StatementSet:
-    """Run the SQL files' declarations and collect their INSERTs, with the barriers in place."""
+    """Run the SQL files' declarations and collect their INSERTs."""
     inserts = tables.create_statement_set()
     for folder in FOLDERS:
         for statement in statements(folder, parameters):
             if statement.startswith("INSERT"):
                 inserts.add_insert_sql(statement)
-                continue
-            tables.execute_sql(statement)
-            view = re.match(r"CREATE\s+VIEW\s+(\w+)", statement)
-            if view and view[1] in BARRIERS:
-                # The temporary view hides the declared one; through a data stream the planner can not look any more,
-                # so all readers share one computation.
-                tables.create_temporary_view(view[1], tables.to_data_stream(tables.from_path(view[1])))
+            else:
+                tables.execute_sql(statement)
     return inserts
 
 

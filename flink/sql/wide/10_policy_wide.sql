@@ -1,12 +1,13 @@
--- Policies with their device and store, the days at risk up to the watermark, and why a row is rejected.
--- Computed once (the job puts a barrier behind it); everything below reads this.
+-- Policies with their device and store, the days at risk up to the watermark, and why a row is rejected (its other columns
+-- then mean nothing).
+-- Computed once; everything below reads this.
 --
 -- Cover runs over the days start_date <= day < cover_end. A cancellation after the watermark has not happened yet.
 CREATE VIEW policy_checked AS
 SELECT
     *,
     CASE
-        WHEN reject_reason IS NOT NULL OR start_date >= DATE '${watermark_date}' THEN 0
+        WHEN start_date >= DATE '${watermark_date}' THEN 0
         WHEN cover_end > DATE '${watermark_date}' THEN TIMESTAMPDIFF(DAY, start_date, DATE '${watermark_date}')
         ELSE TIMESTAMPDIFF(DAY, start_date, cover_end)
     END AS risk_days,
@@ -50,8 +51,9 @@ FROM (
 CREATE VIEW policy_wide AS
 SELECT
     policy_id, insurer_id, product_code, product_line, store_id, start_date, cover_end, channel_id, device_model_id, brand,
-    category, cover_days, risk_days, net_premium_minor, stated_nano_years,
+    category, cover_days, CAST(risk_days AS BIGINT) AS risk_days, net_premium_minor, stated_nano_years,
     FLOOR(start_date TO MONTH) AS first_month,
+    CAST(DAYOFMONTH(start_date) - 1 AS BIGINT) AS days_before,
     -- Calendar months that the days at risk touch. A policy cancelled on its first day keeps its first month, so that
     -- premium that was not given back is still earned there.
     CASE
@@ -64,23 +66,30 @@ SELECT
 FROM policy_checked
 WHERE reject_reason IS NULL;
 
--- Every pair of a number of months (1 to 241) and a month's position in it: joined by equality, it splits a policy into its months.
-CREATE VIEW month_positions AS
+-- The months of every (first month, number of months) that occurs, with their bounds in days since the first month began.
+-- Joined by equality it splits a policy into its months; the calendar is worked out here, on some thousand rows, and not
+-- on every policy's months.
+CREATE VIEW cover_months AS
 WITH digits AS (SELECT n FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS t (n)),
-     numbers AS (SELECT h.n * 100 + t.n * 10 + u.n AS n FROM digits AS h, digits AS t, digits AS u WHERE h.n < 3)
-SELECT s.n AS months, k.n AS position_in_months
-FROM numbers AS s, numbers AS k
-WHERE s.n BETWEEN 1 AND 241 AND k.n < s.n;
+     positions AS (SELECT h.n * 100 + t.n * 10 + u.n AS n FROM digits AS h, digits AS t, digits AS u WHERE h.n < 3)
+SELECT
+    c.first_month, c.months,
+    TIMESTAMPADD(MONTH, k.n, c.first_month) AS `month`,
+    CAST(TIMESTAMPDIFF(DAY, c.first_month, TIMESTAMPADD(MONTH, k.n, c.first_month)) AS BIGINT) AS month_from,
+    CAST(TIMESTAMPDIFF(DAY, c.first_month, TIMESTAMPADD(MONTH, k.n + 1, c.first_month)) AS BIGINT) AS month_to
+FROM (SELECT DISTINCT first_month, months FROM policy_wide WHERE months > 0) AS c
+JOIN positions AS k ON k.n < c.months;
 
--- One row a policy and calendar month at risk. Amounts of a month are differences of floored cumulative amounts, so the
--- months of a policy sum to its whole to the last minor unit and nanoyear. A later watermark adds months and leaves past ones as
--- they are, except for a cancellation that has happened since and for exposure that the source states.
+-- One row a policy and calendar month at risk: the days day_from <= day < day_to since the start of cover. Amounts of a
+-- month are differences of floored cumulative amounts, so the months of a policy sum to its whole to the last minor unit
+-- and nanoyear. A later watermark adds months and leaves past ones as they are, except for a cancellation that has
+-- happened since and for exposure that the source states.
 CREATE VIEW policy_month AS
 SELECT
     insurer_id, product_code, product_line, store_id, channel_id, device_model_id, brand, category, `month`,
-    CASE WHEN day_to > day_from THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS policies,
+    CASE WHEN risk_days > 0 THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END AS policies,
     CASE
-        WHEN risk_days = 0 THEN 0
+        WHEN risk_days = 0 THEN CAST(0 AS BIGINT)
         -- As the source states it, spread over the days at risk.
         WHEN stated_nano_years IS NOT NULL THEN stated_nano_years * day_to / risk_days - stated_nano_years * day_from / risk_days
         -- A year has 365.25 days = 1461 / 4.
@@ -91,18 +100,11 @@ SELECT
         ELSE net_premium_minor * day_to / cover_days - net_premium_minor * day_from / cover_days
     END AS earned_premium_minor
 FROM (
-    SELECT
+    SELECT /*+ BROADCAST(m) */
         w.insurer_id, w.product_code, w.product_line, w.store_id, w.channel_id, w.device_model_id, w.brand, w.category,
-        w.cover_days, w.risk_days, w.net_premium_minor, w.stated_nano_years,
-        TIMESTAMPADD(MONTH, m.position_in_months, w.first_month) AS `month`,
-        CAST(CASE
-            WHEN m.position_in_months = 0 THEN 0
-            ELSE TIMESTAMPDIFF(DAY, w.start_date, TIMESTAMPADD(MONTH, m.position_in_months, w.first_month))
-        END AS BIGINT) AS day_from,
-        CAST(CASE
-            WHEN m.position_in_months = w.months - 1 THEN w.risk_days
-            ELSE TIMESTAMPDIFF(DAY, w.start_date, TIMESTAMPADD(MONTH, m.position_in_months + 1, w.first_month))
-        END AS BIGINT) AS day_to
+        w.cover_days, w.risk_days, w.net_premium_minor, w.stated_nano_years, m.`month`,
+        CASE WHEN m.month_from > w.days_before THEN m.month_from - w.days_before ELSE CAST(0 AS BIGINT) END AS day_from,
+        CASE WHEN m.month_to - w.days_before < w.risk_days THEN m.month_to - w.days_before ELSE w.risk_days END AS day_to
     FROM policy_wide AS w
-    JOIN month_positions AS m ON w.months = m.months
+    JOIN cover_months AS m ON w.first_month = m.first_month AND w.months = m.months
 );

@@ -1,4 +1,4 @@
--- Claims with the keys of their policy and why a row is rejected. Computed once (the job puts a barrier behind it).
+-- Claims with the keys of their policy and why a row is rejected.
 CREATE VIEW claim_checked AS
 SELECT
     k.claim_id, k.policy_id, k.repair_shop_id, k.part_code, k.occurred_on, k.status, k.incurred_minor, k.reported_at,
