@@ -78,17 +78,19 @@ class BreakerBoard:
 
     async def install(self, breakers: Iterable[Breaker], insurers: Iterable[Insurer], read_at: datetime) -> None:
         """Shows a state that was read from the store; an older one than is shown already is ignored."""
-        by_scope = {breaker.scope: breaker for breaker in breakers}
-        by_id = {insurer.insurer_id: insurer for insurer in insurers}
-        version = sum(breaker.version for breaker in by_scope.values())
-        versions = version + sum(insurer.version for insurer in by_id.values())
+        breakers, insurers = list(breakers), list(insurers)
+        version = sum(breaker.version for breaker in breakers)
+        # Versions only grow, and nothing is ever deleted.
+        versions = version + sum(insurer.version for insurer in insurers)
         if versions < self._versions:
-            # Versions only grow, and nothing is ever deleted: a slow read has been overtaken.
+            # A slow read has been overtaken.
             return
-        self._versions, self.refreshed_at = versions, read_at
-        if by_scope == self._breakers and by_id == self._insurers:
+        self.refreshed_at = read_at
+        if versions == self._versions:
             return
-        self._breakers, self._insurers = by_scope, by_id
+        self._versions = versions
+        by_scope = {breaker.scope: breaker for breaker in breakers}
+        self._breakers, self._insurers = by_scope, {insurer.insurer_id: insurer for insurer in insurers}
         self._snapshot = TrafficSnapshot(
             version, {(s.insurer_id, s.product_line): admission(breaker) for s, breaker in by_scope.items()}
         )

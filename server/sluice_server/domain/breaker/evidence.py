@@ -94,13 +94,16 @@ class ScopeEvidence:
         if not failed and (self.last_success_began is None or record.started_at > self.last_success_began):
             self.last_success_began = record.started_at
 
-    def set_backlog(self, backlog: BacklogCount) -> None:
-        """The backlog as it was just read."""
-        self._backlog = backlog
+    def set_backlog(self, backlog: BacklogCount | None) -> None:
+        """The backlog as it was just read; None when there are no orders. Ends a run without an answer until it is set
+        anew."""
+        self._backlog = backlog or _nothing(self._breaker.scope)
+        self._silent, self._first_silent = 0, None
 
-    def set_silence(self, silent: BacklogCount) -> None:
+    def set_silence(self, silent: BacklogCount | None) -> None:
         """Orders decided after the last success began and unfinished past the grace: a run without an answer."""
-        self._silent, self._first_silent = silent.unfinished, silent.oldest_decided_at
+        if silent is not None:
+            self._silent, self._first_silent = silent.unfinished, silent.oldest_decided_at
 
     @property
     def may_be_silent(self) -> bool:
@@ -233,25 +236,28 @@ class BacklogCounts:
 
     def __init__(self, counts: Iterable[BacklogCount]) -> None:
         self._lines: dict[Scope, BacklogCount] = {}
-        self._insurers: dict[str, BacklogCount] = {}
+        by_insurer: dict[str, list[BacklogCount]] = {}
         for count in counts:
             self._lines[count.scope] = count
-            whole = Scope(count.scope.insurer_id)
-            self._insurers[whole.insurer_id] = _sum(self._insurers.get(whole.insurer_id, _nothing(whole)), count)
+            by_insurer.setdefault(count.scope.insurer_id, []).append(count)
+        self._insurers = {insurer_id: _sum(Scope(insurer_id), lines) for insurer_id, lines in by_insurer.items()}
 
-    def of(self, scope: Scope) -> BacklogCount:
-        """Of one product line, or of all of an insurer's."""
+    def of(self, scope: Scope) -> BacklogCount | None:
+        """Of one product line, or of all of an insurer's; None where there are no orders."""
         if scope.product_line:
-            return self._lines.get(scope, _nothing(scope))
-        return self._insurers.get(scope.insurer_id, _nothing(scope))
+            return self._lines.get(scope)
+        return self._insurers.get(scope.insurer_id)
 
 
 def _nothing(scope: Scope) -> BacklogCount:
     return BacklogCount(scope, 0, 0, None)
 
 
-def _sum(left: BacklogCount, right: BacklogCount) -> BacklogCount:
-    oldest = [c.oldest_decided_at for c in (left, right) if c.oldest_decided_at is not None]
+def _sum(scope: Scope, counts: list[BacklogCount]) -> BacklogCount:
+    oldest = [count.oldest_decided_at for count in counts if count.oldest_decided_at is not None]
     return BacklogCount(
-        left.scope, left.orders + right.orders, left.unfinished + right.unfinished, min(oldest, default=None)
+        scope,
+        sum(count.orders for count in counts),
+        sum(count.unfinished for count in counts),
+        min(oldest, default=None),
     )

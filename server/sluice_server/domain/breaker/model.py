@@ -73,7 +73,7 @@ class BreakerPolicy:
     """p0 of the sequential test: technical failures in normal times."""
     outage_failure_rate: float = 0.9
     """p1 of the sequential test: technical failures in an outage."""
-    mean_orders_between_false_cuts: float = 1e9
+    mean_orders_between_false_cuts: float = 1e10
     """False-alarm budget of the sequential test; its limit is derived from it."""
     hold_seconds: float = 0.0
     """A cut lasts at least this long before its recovery may be confirmed; doubled with each further trip in a row (at

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sluice_server.domain.breaker.automatic import AutomaticChanges
@@ -179,26 +180,38 @@ class BreakerWatch:
 
     async def _read_backlog(self, source: EvidenceSource, now: datetime) -> None:
         """The backlog by the policies' windows, in one query for all scopes with the same."""
-        answers: dict[tuple[datetime, datetime], BacklogCounts] = {}
+        readings: dict[tuple[float, float], _Reading] = {}
+        own: dict[tuple[datetime, datetime], BacklogCounts] = {}
 
         async def counts(start: datetime, until: datetime) -> BacklogCounts:
-            if (start, until) not in answers:
+            if (start, until) not in own:
                 found = () if start >= until else await source.backlog(decided_from=start, decided_until=until)
-                answers[start, until] = BacklogCounts(found)
-            return answers[start, until]
+                own[start, until] = BacklogCounts(found)
+            return own[start, until]
 
-        windows: dict[tuple[float, float], tuple[datetime, datetime]] = {}
         for scope, known in self._book.scopes().items():
             breaker, policy = known.breaker, known.breaker.policy
             window = policy.window_seconds, policy.backlog_grace_seconds
-            if window not in windows:
-                windows[window] = now - timedelta(seconds=window[0]), now - timedelta(seconds=window[1])
-            start, until = windows[window]
-            start = max(start, breaker.evidence_since)
-            known.set_backlog((await counts(start, until)).of(scope))
-            # Another query only for those who may have been silent for longer than the grace.
-            since = max(start, known.last_success_began or start) if known.may_be_silent else until
-            known.set_silence((await counts(since, until)).of(scope))
+            reading = readings.get(window)
+            if reading is None:
+                start, until = (now - timedelta(seconds=seconds) for seconds in window)
+                reading = readings[window] = _Reading(start, until, await counts(start, until))
+            start = max(reading.start, breaker.evidence_since)
+            seen = reading.counts if start == reading.start else await counts(start, reading.until)
+            known.set_backlog(seen.of(scope))
+            if known.may_be_silent:
+                # Another query only for those who may have been silent for longer than the grace.
+                since = max(start, known.last_success_began or start)
+                known.set_silence((await counts(since, reading.until)).of(scope))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The backlog of one window, for all scopes whose policies have it."""
+
+    start: datetime
+    until: datetime
+    counts: BacklogCounts
 
 
 async def _rebuild_from(source: EvidenceSource, breakers: Sequence[Breaker], now: datetime) -> datetime:
