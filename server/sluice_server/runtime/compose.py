@@ -147,7 +147,9 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
             watch,
             PlanRefresh(active_plan),
             ReconciliationWorker(
-                ReconcileOrder(decisions=decisions, calls=calls, store=store, clock=clock, timing=timing)
+                ReconcileOrder(
+                    decisions=decisions, calls=calls, log=store.decision_log, store=store, clock=clock, timing=timing
+                )
             ),
             ParkedDrainWorker(DrainParked(decisions=decisions, calls=calls, store=store, clock=clock, timing=timing)),
             OrderExportWorker(store, clock, settings.export_dir),

@@ -45,7 +45,12 @@ async def test_reconciliation_takes_up_what_is_due_and_stops_when_told(world: Wo
             return order
 
     counted = Counted(
-        decisions=world.decisions, calls=world.calls, store=world.store, clock=world.clock, timing=world.timing
+        decisions=world.decisions,
+        calls=world.calls,
+        log=world.store.decision_log,
+        store=world.store,
+        clock=world.clock,
+        timing=world.timing,
     )
     async with _running(ReconciliationWorker(counted, concurrency=2, idle_seconds=0.01)), asyncio.timeout(20):
         await all_done.wait()

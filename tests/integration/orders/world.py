@@ -257,7 +257,9 @@ class World:
             decisions=decisions, calls=calls, log=log, store=used, clock=clock, timing=timing
         )
         self.report = ReportOutcome(store=used, clock=clock, timing=timing, notify=self._notify)
-        self.reconcile = ReconcileOrder(decisions=decisions, calls=calls, store=used, clock=clock, timing=timing)
+        self.reconcile = ReconcileOrder(
+            decisions=decisions, calls=calls, log=log, store=used, clock=clock, timing=timing
+        )
         self.drain = DrainParked(decisions=decisions, calls=calls, store=used, clock=clock, timing=timing)
         self.retry = RetryOrders(calls=calls, store=used, clock=clock, timing=timing, sleep=self._sleep)
         self.get = GetOrder(self.store)

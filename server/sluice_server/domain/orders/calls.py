@@ -116,9 +116,7 @@ class InsurerCalls:
         if result is None and now < self._timing.quiet_until(order):
             return order
         changed = inquired(order, request_of.insurer_id, result, now=now)
-        async with self._store.write() as uow:
-            await uow.orders.save(changed)
-            await uow.commit()
+        await self._log.save(changed)
         self._notify()
         return stored(changed)
 

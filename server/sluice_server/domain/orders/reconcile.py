@@ -37,6 +37,7 @@ from sluice_server.domain.orders.decide import ANY_DISPOSITION, SOMEBODY, Decisi
 from sluice_server.domain.orders.failures import became_abnormal, belongs_to_recovery
 from sluice_server.domain.orders.history import given_up, stored
 from sluice_server.domain.orders.model import Order, OrderState, SubmissionKind
+from sluice_server.domain.orders.ports import DecisionLog
 from sluice_server.domain.orders.timing import OrderTiming
 from sluice_server.domain.unit_of_work import Store
 
@@ -47,9 +48,17 @@ class ReconcileOrder:
     """Takes one order up and brings it as far as possible."""
 
     def __init__(
-        self, *, decisions: Decisions, calls: InsurerCalls, store: Store, clock: Clock, timing: OrderTiming
+        self,
+        *,
+        decisions: Decisions,
+        calls: InsurerCalls,
+        log: DecisionLog,
+        store: Store,
+        clock: Clock,
+        timing: OrderTiming,
     ) -> None:
         self._decisions = decisions
+        self._log = log
         self._calls = calls
         self._store = store
         self._clock = clock
@@ -144,7 +153,5 @@ class ReconcileOrder:
         return await self._postpone(replace(order, next_attempt_at=look_again))
 
     async def _postpone(self, order: Order) -> Order:
-        async with self._store.write() as uow:
-            await uow.orders.save(order)
-            await uow.commit()
+        await self._log.save(order)
         return stored(order)
