@@ -150,7 +150,7 @@ async def tick_milliseconds() -> float:
     The store's part is left out: what it answers is there already.
     """
     scopes = [Scope(f"insurer-{n}", line) for n in range(1_000) for line in ("", *(f"line-{m}" for m in range(50)))]
-    clock = SimpleNamespace(at=START, now=lambda: clock.at)
+    clock = _Clock()
     read = _Read([new_breaker(scope, START, BreakerPolicy()) for scope in scopes], clock)
     store: Any = SimpleNamespace(read=lambda: read)
     watch = BreakerWatch(store, BreakerBoard(store, clock), clock)
@@ -164,6 +164,13 @@ async def tick_milliseconds() -> float:
     return sorted(durations[1:])[TICKS // 2] * 1_000
 
 
+class _Clock:
+    at = START
+
+    def now(self) -> datetime:
+        return self.at
+
+
 class _Read:
     """A unit of work that has everything in memory: 1,000 outcomes a second, a backlog for every product line."""
 
@@ -173,6 +180,7 @@ class _Read:
         self.breakers = self.insurers = self.evidence = self
         self._listed = 0
         self._draw = random.Random(SEED)
+        self._backlog = [BacklogCount(scope, 100, 0, None) for scope in self._lines]
 
     async def __aenter__(self) -> _Read:
         return self
@@ -203,7 +211,7 @@ class _Read:
         ]
 
     async def backlog(self, **_: object) -> Sequence[BacklogCount]:
-        return [BacklogCount(scope, 100, 0, None) for scope in self._lines]
+        return self._backlog
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ is an answer, a caller's fault says nothing about the insurer, and retried order
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -201,52 +201,89 @@ class ScopeEvidence:
 
 
 class EvidenceBook:
-    """The evidence of all breakers."""
+    """The evidence of all breakers. It knows which of them something speaks against: only those need to be judged."""
 
     def __init__(self) -> None:
         self._scopes: dict[Scope, ScopeEvidence] = {}
+        self._versions = (0, 0)
+        self.suspects: set[Scope] = set()
+        """Those that something may speak against."""
+        self.ramping: tuple[Scope, ...] = ()
+        self.windows: frozenset[Window] = frozenset()
+        """The different windows of the backlog."""
 
-    def follow(self, breakers: Iterable[Breaker]) -> None:
+    def follow(self, breakers: Sequence[Breaker]) -> None:
         """Takes over the breakers as they are now; a new one starts without evidence."""
+        versions = len(breakers), sum(breaker.version for breaker in breakers)
+        if versions == self._versions:
+            return
+        self._versions = versions
         for breaker in breakers:
             scope = self._scopes.get(breaker.scope)
             if scope is None:
                 self._scopes[breaker.scope] = ScopeEvidence(breaker)
             elif scope.breaker.version != breaker.version:
                 scope.follow(breaker)
+                self.suspects.add(breaker.scope)
+        self.ramping = tuple(b.scope for b in breakers if b.state is BreakerState.RAMPING)
+        self.windows = frozenset(window_of(breaker) for breaker in breakers)
 
     def observe(self, record: OutcomeRecord) -> None:
         """Counts an outcome for its product line's breaker, where there is one, and for its insurer's."""
-        for key in {record.scope, Scope(record.scope.insurer_id)}:
+        for key in (record.scope, Scope(record.scope.insurer_id)):
             scope = self._scopes.get(key)
             if scope is not None:
                 scope.observe(record)
+                if scope.suspicious:
+                    self.suspects.add(key)
+            if not record.scope.product_line:
+                # Both keys are the same.
+                return
+
+    def suspect(self, counts: BacklogCounts) -> None:
+        """Looks for those with a backlog."""
+        for line in counts.unfinished():
+            self.suspects.update(key for key in (line, Scope(line.insurer_id)) if key in self._scopes)
 
     def scopes(self) -> Mapping[Scope, ScopeEvidence]:
         return self._scopes
 
 
-def _design(breaker: Breaker) -> SequentialDesign:
-    policy = breaker.policy
-    return design_test(policy.normal_failure_rate, policy.outage_failure_rate, policy.mean_orders_between_false_cuts)
+Window = tuple[float, float]
+"""Length and grace of the backlog, seconds."""
+
+
+def window_of(breaker: Breaker) -> Window:
+    """The window in which the breaker counts its backlog."""
+    return breaker.policy.window_seconds, breaker.policy.backlog_grace_seconds
 
 
 class BacklogCounts:
     """One reading of the backlog, by scope."""
 
-    def __init__(self, counts: Iterable[BacklogCount]) -> None:
-        self._lines: dict[Scope, BacklogCount] = {}
-        by_insurer: dict[str, list[BacklogCount]] = {}
-        for count in counts:
-            self._lines[count.scope] = count
-            by_insurer.setdefault(count.scope.insurer_id, []).append(count)
-        self._insurers = {insurer_id: _sum(Scope(insurer_id), lines) for insurer_id, lines in by_insurer.items()}
+    def __init__(self, counts: Sequence[BacklogCount]) -> None:
+        self._counts = counts
+        self._by_insurer: dict[str, list[BacklogCount]] | None = None
+
+    def unfinished(self) -> list[Scope]:
+        """The product lines with a backlog."""
+        return [count.scope for count in self._counts if count.unfinished]
 
     def of(self, scope: Scope) -> BacklogCount | None:
         """Of one product line, or of all of an insurer's; None where there are no orders."""
+        if self._by_insurer is None:
+            self._by_insurer = {}
+            for count in self._counts:
+                self._by_insurer.setdefault(count.scope.insurer_id, []).append(count)
+        lines = self._by_insurer.get(scope.insurer_id, [])
         if scope.product_line:
-            return self._lines.get(scope)
-        return self._insurers.get(scope.insurer_id)
+            return next((count for count in lines if count.scope == scope), None)
+        return _sum(scope, lines) if lines else None
+
+
+def _design(breaker: Breaker) -> SequentialDesign:
+    policy = breaker.policy
+    return design_test(policy.normal_failure_rate, policy.outage_failure_rate, policy.mean_orders_between_false_cuts)
 
 
 def _nothing(scope: Scope) -> BacklogCount:

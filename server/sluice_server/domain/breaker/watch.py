@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sluice_server.domain.breaker.automatic import AutomaticChanges
 from sluice_server.domain.breaker.board import BreakerBoard
-from sluice_server.domain.breaker.evidence import BacklogCounts, EvidenceBook, ScopeEvidence
+from sluice_server.domain.breaker.evidence import BacklogCounts, EvidenceBook, ScopeEvidence, Window, window_of
 from sluice_server.domain.breaker.leaks import LeakCount
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Evidence, Scope
 from sluice_server.domain.breaker.ports import EvidenceSource, OutcomeRecord
@@ -53,6 +53,8 @@ class BreakerWatch:
         self._book = EvidenceBook()
         self._leaks = LeakCount()
         self._changes = AutomaticChanges(store, clock)
+        self._breakers: Sequence[Breaker] = ()
+        self._readings: dict[Window, _Reading] = {}
         self._cursor: datetime | None = None
         self._seen: dict[str, datetime] = {}
         self._full_reading_at: datetime | None = None
@@ -67,7 +69,13 @@ class BreakerWatch:
     def evidence(self, scope: Scope) -> Evidence | None:
         """What is known about the scope now; None for one without a breaker."""
         known = self._book.scopes().get(scope)
-        return None if known is None else known.evidence(self._clock.now())
+        if known is None:
+            return None
+        reading = self._readings.get(window_of(known.breaker))
+        if reading is not None and scope not in self._book.suspects and reading.start >= known.breaker.evidence_since:
+            # Nobody had to look at its backlog; here somebody wants to see it.
+            known.set_backlog(reading.counts.of(scope))
+        return known.evidence(self._clock.now())
 
     async def tick(self) -> None:
         """Reads what is new, judges every scope, and does what follows. Raises Unavailable."""
@@ -75,21 +83,19 @@ class BreakerWatch:
             now = self._clock.now()
             full = await self._read(now)
             moved = False
-            breakers = [known.breaker for known in self._book.scopes().values()]
-            for scope, known in self._book.scopes().items():
-                ramping = known.breaker.state is BreakerState.RAMPING
-                if not (known.suspicious or ramping or scope in self._changes.noted):
-                    continue
+            for scope in {*self._book.suspects, *self._book.ramping, *self._changes.noted}:
+                known = self._book.scopes()[scope]
                 if known.breaker.state in ADMITTING and known.tripped(now):
-                    moved |= await self._changes.trip(known.breaker, known.evidence(now), breakers)
+                    moved |= await self._changes.trip(known.breaker, known.evidence(now), self._breakers)
                     continue
+                if not known.suspicious:
+                    self._book.suspects.discard(scope)
                 await self._changes.calm(known.breaker)
                 if self._step_is_due(known, now):
                     moved |= await self._changes.step(known.breaker)
-            for breaker in breakers:
-                if full and breaker.incident_id and breaker.state not in ADMITTING:
-                    leaked = self._leaks.of(breaker.incident_id)
-                    await self._changes.follow_incident(breaker, leaked)
+            for breaker in self._breakers if full else ():
+                if breaker.incident_id and breaker.state not in ADMITTING:
+                    await self._changes.follow_incident(breaker, self._leaks.of(breaker.incident_id))
             if moved:
                 await self._board.refresh()
 
@@ -132,7 +138,7 @@ class BreakerWatch:
         """Breakers, new outcomes and the backlog, from one consistent state of the store. True for a full reading."""
         full = self._full_reading_at is None or ((now - self._full_reading_at).total_seconds() >= self._tick_seconds)
         async with self._store.read() as uow:
-            breakers = await uow.breakers.list()
+            self._breakers = breakers = await uow.breakers.list()
             insurers = await uow.insurers.list()
             # First the breakers: a return of traffic makes the evidence before it void.
             self._book.follow(breakers)
@@ -180,7 +186,6 @@ class BreakerWatch:
 
     async def _read_backlog(self, source: EvidenceSource, now: datetime) -> None:
         """The backlog by the policies' windows, in one query for all scopes with the same."""
-        readings: dict[tuple[float, float], _Reading] = {}
         own: dict[tuple[datetime, datetime], BacklogCounts] = {}
 
         async def counts(start: datetime, until: datetime) -> BacklogCounts:
@@ -189,16 +194,16 @@ class BreakerWatch:
                 own[start, until] = BacklogCounts(found)
             return own[start, until]
 
-        for scope, known in self._book.scopes().items():
-            breaker, policy = known.breaker, known.breaker.policy
-            window = policy.window_seconds, policy.backlog_grace_seconds
-            reading = readings.get(window)
-            if reading is None:
-                start, until = (now - timedelta(seconds=seconds) for seconds in window)
-                reading = readings[window] = _Reading(start, until, await counts(start, until))
-            start = max(reading.start, breaker.evidence_since)
-            seen = reading.counts if start == reading.start else await counts(start, reading.until)
-            known.set_backlog(seen.of(scope))
+        self._readings = {}
+        for window in self._book.windows:
+            start, until = (now - timedelta(seconds=seconds) for seconds in window)
+            reading = self._readings[window] = _Reading(start, until, await counts(start, until))
+            self._book.suspect(reading.counts)
+        for scope in self._book.suspects:
+            known = self._book.scopes()[scope]
+            reading = self._readings[window_of(known.breaker)]
+            start = max(reading.start, known.breaker.evidence_since)
+            known.set_backlog((await counts(start, reading.until)).of(scope))
             if known.may_be_silent:
                 # Another query only for those who may have been silent for longer than the grace.
                 since = max(start, known.last_success_began or start)
