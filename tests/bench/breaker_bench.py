@@ -38,10 +38,7 @@ Trace = Sequence[ReplayedOrder]
 def main() -> None:
     rows = [row for name, trace, began in outages() for row in _outage_rows(name, trace, began)]
     rows += [row for name, trace, seconds in calm_times() for row in _calm_rows(name, trace, seconds)]
-    policy = BreakerPolicy()
-    test = design_test(policy.normal_failure_rate, policy.outage_failure_rate, policy.mean_orders_between_false_cuts)
-    by_rule = 20 * SECONDS_A_YEAR / test.mean_orders_to_alarm(0.02)
-    rows.append(Row("jitter-2/sluice/false-cuts-per-year", by_rule, "cuts", "exact, at 20 orders/s", goal="0"))
+    rows += [row for percent in (1, 2, 5) for row in _jitter_rows(percent)]
     rows.append(Row("tick/1000x50", asyncio.run(tick_milliseconds()), "ms", goal="< 50"))
     report("breaker", rows)
 
