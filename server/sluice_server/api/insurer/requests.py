@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -15,13 +12,15 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from sluice.insurer.v1 import breaker_pb2, insurer_control_pb2, insurer_pb2
+from sluice_server.api.insurer.checks import Checks
+from sluice_server.api.insurer.paging import read_page_token
 from sluice_server.domain.breaker.commands import Command
 from sluice_server.domain.breaker.control import Confirmation
 from sluice_server.domain.breaker.model import BreakerMode, BreakerPolicy, Scope
 from sluice_server.domain.breaker.ports import Capacity, Insurer
 from sluice_server.domain.breaker.registry import UPDATABLE
 from sluice_server.domain.breaker.simulation import ReplayedOrder
-from sluice_server.domain.errors import InvalidInput, InvalidPageToken, Violation
+from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.model import Outcome
 
@@ -44,41 +43,6 @@ SECONDS_FIELDS: Mapping[str, str] = {
 }
 """Durations of the proto, by the domain's names for them. All other fields are called the same on both sides."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
-
-
-class Checks:
-    """Collects what is wrong with a request."""
-
-    def __init__(self) -> None:
-        self._violations: list[Violation] = []
-
-    def refuse(self, field: str, description: str) -> None:
-        self._violations.append(Violation(field, description))
-
-    def text(
-        self,
-        field: str,
-        value: str,
-        *,
-        most: int,
-        required: bool = False,
-        pattern: re.Pattern[str] | None = None,
-    ) -> str:
-        """At most ``most`` characters without control characters; of a pattern if one is given and it is not empty."""
-        if required and not value.strip():
-            self.refuse(field, "required")
-        elif len(value) > most:
-            self.refuse(field, f"at most {most} characters, not {len(value)}")
-        elif any(character < " " and character not in "\n\t" for character in value):
-            self.refuse(field, "must not contain control characters")
-        elif value and pattern is not None and not pattern.fullmatch(value):
-            self.refuse(field, f"must match {pattern.pattern}")
-        return value
-
-    def raise_if_any(self) -> None:
-        """Raises InvalidInput with everything that was refused."""
-        if self._violations:
-            raise InvalidInput(self._violations)
 
 
 def insurer_id_of(request: insurer_control_pb2.GetInsurerRequest) -> str:
@@ -279,36 +243,9 @@ def page(request: Any, list_name: str, filters: Collection[object], *, default: 
     return position, request.page_size or default
 
 
-def write_page_token(position: str, list_name: str, filters: Collection[object]) -> str:
-    """A token for going on after ``position``; empty where there is no further page."""
-    if not position:
-        return ""
-    text = f"{_digest(list_name, filters)}{position}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def read_page_token(token: str, list_name: str, filters: Collection[object]) -> str:
-    """The position that a token holds. Raises InvalidPageToken for one of another list or other filters."""
-    if not token:
-        return ""
-    try:
-        padded = token.encode("ascii") + b"=" * (-len(token) % 4)
-        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-    except (ValueError, binascii.Error):
-        raise InvalidPageToken from None
-    digest = _digest(list_name, filters)
-    if not text.startswith(digest) or not text.removeprefix(digest).isprintable():
-        raise InvalidPageToken
-    return text.removeprefix(digest)
-
-
 def seconds(duration: Duration) -> float:
     """A duration in seconds; also one that the proto's rules forbid (the domain then refuses it by its range)."""
     return float(duration.seconds + duration.nanos / 1e9)
-
-
-def _digest(list_name: str, filters: Collection[object]) -> str:
-    return hashlib.blake2b(repr((list_name, *filters)).encode(), digest_size=6).hexdigest()
 
 
 def _command(checks: Checks, request: Any) -> Command:

@@ -9,6 +9,7 @@ from typing import Any
 from sluice.insurer.v1 import insurer_control_pb2 as pb
 from sluice.insurer.v1.insurer_control_pb2_grpc import InsurerControlServicer as Contract
 from sluice_server.api.context import current_context
+from sluice_server.api.insurer.paging import write_page_token
 from sluice_server.api.insurer.wire import parse, render
 from sluice_server.domain.breaker.use_cases import InsurerControlUseCases
 from sluice_server.domain.errors import InvalidInput
@@ -28,7 +29,7 @@ class InsurerControlServicer(Contract):
         page = await self._do.list_insurers(after=after, limit=limit)
         return pb.ListInsurersResponse(
             insurers=[render.insurer(view) for view in page.insurers],
-            next_page_token=parse.write_page_token(page.next_after, INSURERS, ()),
+            next_page_token=write_page_token(page.next_after, INSURERS, ()),
         )
 
     async def GetInsurer(self, request: pb.GetInsurerRequest, context: Any) -> pb.GetInsurerResponse:
@@ -120,7 +121,7 @@ class InsurerControlServicer(Contract):
         )
         return pb.ListIncidentsResponse(
             incidents=[render.incident(view) for view in page.incidents],
-            next_page_token=parse.write_page_token(page.next_before, INCIDENTS, filters),
+            next_page_token=write_page_token(page.next_before, INCIDENTS, filters),
         )
 
     async def GetIncident(self, request: pb.GetIncidentRequest, context: Any) -> pb.GetIncidentResponse:
@@ -135,5 +136,5 @@ class InsurerControlServicer(Contract):
         )
         return pb.ListAuditEventsResponse(
             audit_events=[render.audit_event(event) for event in page.events],
-            next_page_token=parse.write_page_token(page.next_before, AUDIT, filters),
+            next_page_token=write_page_token(page.next_before, AUDIT, filters),
         )

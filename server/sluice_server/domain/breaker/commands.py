@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerPolicy, BreakerState, Scope
@@ -92,8 +92,3 @@ def check_etag(given: str, version: int, resource: str) -> None:
     """Raises StaleEtag when the caller has read another version."""
     if given and given != str(version):
         raise StaleEtag(resource, str(version))
-
-
-def stored(breaker: Breaker) -> Breaker:
-    """A breaker after it was saved."""
-    return replace(breaker, version=breaker.version + 1)
