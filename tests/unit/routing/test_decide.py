@@ -11,6 +11,7 @@ from sluice_server.domain.errors import NoRuleMatches
 from sluice_server.domain.routing.model import Binding, Candidate, Disposition
 from sluice_server.domain.routing.plan import CompiledPlan, RuleNotComputable, compile_plan
 from sluice_server.domain.routing.ports import Admission, TrafficSnapshot
+from sluice_server.domain.routing.split import score
 from tests.unit.routing.builders import APPLICATION, NOW, PLAN, TWO, application, traffic
 
 
@@ -210,3 +211,16 @@ async def test_what_cannot_be_computed_is_said_without_the_application_s_values(
         await plan.decide(secret, traffic(), now=NOW)
     assert "factor 'f'" in refused.value.message
     assert not [part for part in ("Zhang", "138", "987654") if part in refused.value.message]
+
+
+@pytest.mark.parametrize("admitted", [{}, {"insurer-a": 0}, {"insurer-b": 2500}, {"insurer-a": 100, "insurer-b": 0}])
+async def test_a_decision_is_re_derived_from_nothing_but_what_it_records(admitted: dict[str, int]) -> None:
+    plan = two("PARK")
+    for n in range(200):
+        decision = await plan.decide(application(customer_ref=f"customer-{n}"), traffic(admitted), now=NOW)
+        taking_part = [c for c in decision.candidates if c.weight_basis_points]
+        scores = {c.insurer_id: score(c.insurer_id, c.weight_basis_points, decision.split_key) for c in taking_part}
+        assert decision.insurer_id == max(scores, key=scores.__getitem__)
+        assert {c.insurer_id for c in decision.candidates if c.excluded_because} == {
+            insurer for insurer, points in admitted.items() if points == 0
+        }
