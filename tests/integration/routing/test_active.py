@@ -18,6 +18,11 @@ from tests.unit.routing.builders import APPLICATION, PLAN, application
 
 ONLY_B = PLAN.replace("share: 7000", "share: 1").replace("share: 3000", "share: 9999")
 
+ONLY_REST = """\
+  - name: everything
+    allocations: [{insurer: insurer-b, share: 10000, binding: {insurer_product_code: B-3}}]
+"""
+
 
 async def test_without_an_active_plan_nothing_is_decided(room: PlanRoom) -> None:
     assert not await room.active.refresh()
@@ -101,6 +106,19 @@ async def test_a_text_that_does_not_compile_here_leaves_the_version_served_befor
     with pytest.raises(InvalidPlan):
         await room.active.refresh()
     assert room.active.current().version == 1
+
+
+async def test_a_stored_version_is_served_also_when_a_later_release_would_not_store_it_any_more(room: PlanRoom) -> None:
+    unreachable = PLAN.replace("  - name: rest", f"{ONLY_REST}  - name: rest")
+    assert not (await room.validate(unreachable)).valid
+    now = room.clock.now()
+    async with room.store.write() as uow:
+        older = StoredPlan("old", 0, unreachable, content_hash(unreachable), True, (), "", now, "somebody", False, "")
+        version = (await uow.plans.add(older)).version
+        await uow.plans.activate(version, expected_etag="")
+        await uow.commit()
+    assert await room.active.refresh()
+    assert (await room.route(APPLICATION, CONTEXT)).order.decision.rule == "gold-phones"
 
 
 async def test_two_processes_give_one_application_one_decision(room: PlanRoom, replica: PlanRoom) -> None:

@@ -30,8 +30,13 @@ MAXIMUM_WEIGHED = 8_192
 """Rules and product lines whose candidates are kept at once; callers choose the product lines."""
 
 
-def check_plan(source: str, limits: PlanLimits = DEFAULT_LIMITS) -> tuple[ResolvedPlan | None, tuple[Finding, ...]]:
-    """Reads and checks a plan's text: the resolved plan (None when there is an error) and every finding, by line."""
+def check_plan(
+    source: str, limits: PlanLimits = DEFAULT_LIMITS, *, reach: bool = True
+) -> tuple[ResolvedPlan | None, tuple[Finding, ...]]:
+    """Reads and checks a plan's text: the resolved plan (None when there is an error) and every finding, by line.
+
+    ``reach``: also whether every rule can be reached and every product is served.
+    """
     findings = Findings(limits.max_findings)
     resolved: ResolvedPlan | None = None
     try:
@@ -39,7 +44,7 @@ def check_plan(source: str, limits: PlanLimits = DEFAULT_LIMITS) -> tuple[Resolv
         if document is not None:
             resolved = resolve_plan(document, findings, limits)
         # Reachability speaks about what the rules mean; with errors in them it would only confuse.
-        if resolved is not None and not findings.has_errors and _fits_in_memory(resolved, findings, limits):
+        if resolved is not None and not findings.has_errors and _fits_in_memory(resolved, findings, limits) and reach:
             check_reach(resolved, findings)
     except TooManyErrors:
         pass  # the findings say that the rest was not checked
@@ -65,7 +70,8 @@ def _fits_in_memory(plan: ResolvedPlan, findings: Findings, limits: PlanLimits) 
 def compile_plan(plan: StoredPlan | str, *, version: int = 0, limits: PlanLimits = DEFAULT_LIMITS) -> CompiledPlan:
     """A stored version, or a text (of ``version``), ready to decide. Raises InvalidPlan with all errors."""
     source = plan if isinstance(plan, str) else plan.source
-    resolved, findings = check_plan(source, limits)
+    # What is stored has been checked. A later release that finds more unreachable rules must still serve it.
+    resolved, findings = check_plan(source, limits, reach=isinstance(plan, str))
     if resolved is None:
         raise invalid_plan(errors(findings))
     return CompiledPlan(resolved, version if isinstance(plan, str) else plan.version)
