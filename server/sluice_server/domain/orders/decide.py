@@ -89,8 +89,7 @@ class Decisions:
             # The caller's own call goes on at once; a worker does if its process dies before the submission is written.
             end = self._timing.call_deadline(now, deadline) or now
             order = replace(order, next_attempt_at=self._timing.overdue_at(end))
-        with self._tracer.span("order.record"):
-            recorded = await (record or self._log.record)(order)
+        recorded = await (record or self._record)(order)
         if recorded.decisions[0].decision_id != decision.decision_id:
             return self._replay(recorded, fingerprint)
         return RoutedOrder(recorded, replayed=False)
@@ -145,6 +144,10 @@ class Decisions:
             return False
         admission = self._traffic.snapshot().admission(order.decision.insurer_id, order.application.product_line)
         return admission.admitted_basis_points == 0
+
+    async def _record(self, order: Order) -> Order:
+        with self._tracer.span("order.record"):
+            return await self._log.record(order)
 
     async def _known(self, application_id: str) -> Order | None:
         async with self._store.read() as uow:
