@@ -6,12 +6,20 @@ on each of them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.postgres import Postgres, running_postgres
+
+# On a shared machine an example may take long for no reason of its own. CI repeats the same examples each time: what a
+# developer's run finds anew there becomes an example of its own, and no change is refused for another one's defect.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(scope="session")
