@@ -97,8 +97,8 @@ async def until_final(client: AsyncSluice, seconds: float) -> None:
     """Returns when the workers have brought every order to its end. Raises TimeoutError."""
     request = routing_pb2.ListOrdersRequest(states=UNFINISHED, page_size=1)
     async with asyncio.timeout(seconds):
-        while (await client.routing.ListOrders(request)).orders:
-            await asyncio.sleep(0.2)  # the server has no call that waits for it
+        while (await client.routing.ListOrders(request)).orders:  # noqa: ASYNC110 - no call waits for it
+            await asyncio.sleep(0.2)
 
 
 async def read_books(client: AsyncSluice, insurers: Mapping[str, Insurer], acknowledged: Acknowledged) -> Verdict:

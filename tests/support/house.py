@@ -13,7 +13,7 @@ import aiohttp
 from google.protobuf import duration_pb2, field_mask_pb2
 from ruamel.yaml import YAML
 
-from sluice.client import AsyncSluice
+from sluice.client import AsyncSluice, errors
 from sluice.insurer.v1 import breaker_pb2, insurer_control_pb2, insurer_pb2
 from sluice.routing.v1 import application_pb2, routing_pb2
 from sluice.type.v1 import money_pb2
@@ -22,6 +22,7 @@ from tests.support.processes import Program, Programs, free_port, until_listenin
 
 INSURERS = ("insurer-a", "insurer-b", "insurer-c")
 SLUICE = "sluice_server.cli.main"
+START_SECONDS = 40.0
 FIRST_OPERATOR = "li.wei"
 SECOND_OPERATOR = "chen.na"
 
@@ -88,10 +89,19 @@ class Server:
     program: Program
 
     async def start(self) -> None:
-        """Starts it (again) and waits until it serves."""
+        """Starts it (again) and waits until it serves. Raises ProcessEnded if it ends instead."""
         await _start(self.program, self.port)
+        ended = asyncio.ensure_future(self.program.ended(START_SECONDS))
         async with AsyncSluice(self.address) as client:
-            await client.wait_until_serving(40)
+            serves = asyncio.ensure_future(client.wait_until_serving(START_SECONDS))
+            try:
+                await asyncio.wait({serves, ended}, return_when=asyncio.FIRST_COMPLETED)
+                self.program.check()
+                await serves
+            finally:
+                for task in (serves, ended):
+                    task.cancel()
+                await asyncio.gather(serves, ended, return_exceptions=True)
 
 
 @dataclass
@@ -206,6 +216,18 @@ async def furnish(client: AsyncSluice, policy: breaker_pb2.BreakerPolicy = QUICK
         )
     plan = await client.routing.CreatePlan(routing_pb2.CreatePlanRequest(source=PLAN, reason="test"))
     await client.routing.ActivatePlan(routing_pb2.ActivatePlanRequest(version=plan.plan.version, reason="test"))
+
+
+async def until_plan_is_active(server: Server) -> None:
+    """A replica hears of a plan that another has activated with its next look at the store."""
+    request = routing_pb2.ExplainRouteRequest(application=application(1))
+    async with AsyncSluice(server.address) as client, asyncio.timeout(START_SECONDS):
+        while True:
+            try:
+                await client.routing.ExplainRoute(request)
+                return
+            except errors.FailedPrecondition:
+                await asyncio.sleep(0.1)  # no call waits for it
 
 
 def application(

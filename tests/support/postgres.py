@@ -23,14 +23,40 @@ import asyncpg
 START_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Postgres:
     """A running server. ``port`` is on 127.0.0.1; the superuser is ``postgres`` and needs no password."""
 
     port: int
     data_dir: Path
     bin_dir: Path
-    pid: int
+    command: list[str]
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """Of its first process."""
+        return self.process.pid
+
+    def crash(self) -> None:
+        """Ends it at once, without a checkpoint ("immediate" mode): the next start has to recover."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(20)
+
+    async def start_again(self) -> None:
+        """After a crash; returns when it takes connections."""
+        self.process = _spawn(self.command, self.log)
+        await _wait_until_ready(self.process, self.port, self.log)
+
+    def stop(self) -> None:
+        """Ends all sessions and the server ("fast" mode)."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def url(self, database: str) -> str:
         """SQLAlchemy's async URL of ``database``."""
@@ -77,23 +103,21 @@ def running_postgres() -> Iterator[Postgres]:
         command = [str(bin_dir / "postgres"), "-D", str(data_dir), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
         for setting in ("fsync=off", "full_page_writes=off", "max_connections=200", "log_min_messages=warning"):
             command += ["-c", setting]
+        command = _as_account(command, account)
         log = root / "log"
-        with log.open("wb") as sink:
-            process = subprocess.Popen(
-                _as_account(command, account), stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, cwd=root
-            )
+        server = Postgres(port, data_dir, bin_dir, command, log, _spawn(command, log))
         try:
-            asyncio.run(_wait_until_ready(process, port, log))
-            yield Postgres(port, data_dir, bin_dir, process.pid)
+            asyncio.run(_wait_until_ready(server.process, port, log))
+            yield server
         finally:
-            process.send_signal(signal.SIGINT)  # "fast": open sessions are ended
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            server.stop()
     finally:
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("ab") as sink:
+        return subprocess.Popen(command, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, cwd=log.parent)
 
 
 def _unprivileged_account() -> pwd.struct_passwd | None:

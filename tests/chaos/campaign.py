@@ -1,0 +1,164 @@
+"""One campaign: the house on PostgreSQL, callers, operators, trouble; then the books."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sluice.client import AsyncSluice
+from tests.chaos.clients import Clients
+from tests.chaos.keeper import Keeper
+from tests.chaos.network import Wire
+from tests.chaos.operators import Operators
+from tests.chaos.troubles import Troubles
+from tests.support.books import Verdict, read_books
+from tests.support.house import FIRST_OPERATOR, INSURERS, SLUICE, House, furnish, house, until_plan_is_active
+from tests.support.postgres import Postgres
+from tests.support.processes import free_port
+
+SETTINGS = {
+    # A call whose process was killed is taken up again this much later, plus a few seconds.
+    "SLUICE_ORDER_LONGEST_CALL_SECONDS": "4",
+    # Longer than the network ever holds a request back.
+    "SLUICE_ORDER_QUIET_SECONDS": "4",
+}
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What is to happen."""
+
+    seed: int
+    kills: int
+    orders: int
+    per_second: float = 40.0
+    """Applications that are sent in a second at most."""
+    recovery_seconds: float = 240.0
+    """How long the operators have at the end until every order is final."""
+    server_module: str = SLUICE
+    server_arguments: tuple[str, ...] = ("serve",)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of it."""
+
+    campaign: Campaign
+    verdict: Verdict
+    sent: int
+    kills: int
+    troubles: Counter[str]
+    callers_saw: Counter[str]
+    restored: int
+    crashes: tuple[str, ...] = ()
+    """Processes that ended by themselves."""
+    contradictions_accepted: tuple[str, ...] = ()
+    """Applications under whose id other content was accepted."""
+    unexpected: tuple[str, ...] = field(default=())
+    """Errors that no fault explains."""
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything held."""
+        return self.verdict.clean and not (self.crashes or self.contradictions_accepted or self.unexpected)
+
+    def figures(self) -> dict[str, int]:
+        """For build/chaos.json."""
+        return {
+            "seed": self.campaign.seed,
+            "kills": self.kills,
+            "orders": self.sent,
+            "acknowledged": self.verdict.acknowledged,
+            "missing": len(self.verdict.missing),
+            "doubly_insured": len(self.verdict.doubly_insured),
+            "not_final": len(self.verdict.not_final),
+            "disagreements": len(self.verdict.disagreements) + len(self.contradictions_accepted),
+        }
+
+
+async def run(campaign: Campaign, database: Postgres, folder: Path) -> Result:
+    """Runs it in ``folder`` on a fresh database of ``database``, which it crashes; ends what it starts."""
+    name = await database.create_database()
+    async with AsyncExitStack() as opened:
+        ports = {insurer_id: free_port() for insurer_id in INSURERS}
+        wires = {insurer_id: await opened.enter_async_context(Wire(ports[insurer_id])) for insurer_id in INSURERS}
+        # One for both servers: what each of them has open is cut together, as a database's restart does.
+        database_wire = await opened.enter_async_context(Wire(database.port))
+        store_url = f"postgresql+asyncpg://postgres@127.0.0.1:{database_wire.port}/{name}"
+        home = await opened.enter_async_context(
+            house(
+                folder,
+                store_url,
+                servers=2,
+                module=campaign.server_module,
+                module_arguments=campaign.server_arguments,
+                seen_at={insurer_id: f"http://127.0.0.1:{wire.port}" for insurer_id, wire in wires.items()},
+                ports=ports,
+                decline_rate=0.05,
+                seed=campaign.seed,
+                settings=SETTINGS,
+            )
+        )
+        async with AsyncSluice(home.server.address, actor=FIRST_OPERATOR) as client:
+            await furnish(client)
+        for server in home.servers:
+            await until_plan_is_active(server)
+        return await _play(campaign, home, wires, database_wire, database, opened)
+
+
+async def _play(
+    campaign: Campaign,
+    home: House,
+    wires: dict[str, Wire],
+    database_wire: Wire,
+    database: Postgres,
+    opened: AsyncExitStack,
+) -> Result:
+    addresses = [server.address for server in home.servers]
+    clients = await opened.enter_async_context(
+        Clients(addresses, seed=campaign.seed, orders=campaign.orders, per_second=campaign.per_second)
+    )
+    operators = Operators(addresses)
+    servers = [await opened.enter_async_context(Keeper(server.program, server.start)) for server in home.servers]
+    insurers = {
+        insurer_id: (insurer, await opened.enter_async_context(Keeper(insurer.program, insurer.start)))
+        for insurer_id, insurer in home.insurers.items()
+    }
+    troubles = Troubles(
+        seed=campaign.seed,
+        kills=campaign.kills,
+        servers=servers,
+        insurers=insurers,
+        wires=wires,
+        database_wires=[database_wire],
+        database=database,
+    )
+    on_call = asyncio.create_task(operators.run(), name="operators")
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(clients.run())
+            group.create_task(troubles.run(clients, campaign.orders))
+        await troubles.end()
+    finally:
+        on_call.cancel()
+        await asyncio.gather(on_call, return_exceptions=True)
+    await clients.finish_routed()
+    await operators.until_all_final(campaign.recovery_seconds)
+    async with AsyncSluice(addresses[0]) as client:
+        verdict = await read_books(client, home.insurers, clients.acknowledged)
+    keepers = [*servers, *(keeper for _, keeper in insurers.values())]
+    return Result(
+        campaign=campaign,
+        verdict=verdict,
+        sent=clients.sent,
+        kills=sum(keeper.kills for keeper in keepers),
+        troubles=troubles.counts,
+        callers_saw=clients.errors,
+        restored=operators.restored,
+        crashes=tuple(crash for keeper in keepers for crash in keeper.crashes),
+        contradictions_accepted=tuple(clients.contradictions_accepted),
+        unexpected=tuple(text for text in clients.errors if text.startswith("UNEXPECTED")),
+    )
