@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -111,11 +111,27 @@ async def test_an_order_that_the_insurer_declines_is_final_and_does_not_end_it(w
 async def test_a_second_run_goes_on_where_the_first_stopped(world: World) -> None:
     incident_id = await _outage(world, 5)
     world[A].script.append("fail")
-    assert (await _retry(world, incident_id))[0].stops
+    assert any(step.stops for step in await _retry(world, incident_id))
     world.start_process()
     steps = await _retry(world, incident_id)
     assert steps[-1].remaining == 0
     assert all([(await world.get(f"app-{n:02d}")).state is OrderState.INSURED for n in range(5)])
+
+
+async def test_two_runs_at_once_call_for_each_order_once(world: World) -> None:
+    incident_id = await _outage(world, 6, ("fail",))
+    before = len(world[A].submissions)
+    first = world.retry
+    world.start_process()
+    second = world.retry
+
+    async def drain(steps: AsyncIterator[RetryStep]) -> int:
+        return len([step async for step in steps])
+
+    runs = await asyncio.gather(*(drain(r.retry_incident(incident_id, A, POLICY, context())) for r in (first, second)))
+    assert len(world[A].submissions) - before == 6
+    assert sum(runs) >= 6
+    assert all([(await world.get(f"app-{n:02d}")).state is OrderState.INSURED for n in range(6)])
 
 
 async def test_hanging_up_begins_no_further_call_and_records_those_under_way(world: World) -> None:

@@ -136,7 +136,7 @@ class RetryOrders:
 
     async def _cohort(self, orders: Sequence[Order], policy: BreakerPolicy) -> AsyncIterator[tuple[str, Outcome]]:
         """Begins a call every 1 / retry_per_second seconds and yields the outcomes as they come."""
-        tasks: set[asyncio.Task[tuple[str, Outcome]]] = set()
+        tasks: set[asyncio.Task[tuple[str, Outcome | None]]] = set()
         waiting = deque(orders)
         pace: asyncio.Future[None] | None = None
         failed = False
@@ -153,7 +153,8 @@ class RetryOrders:
                     tasks.discard(task)
                     application_id, outcome = task.result()
                     failed = failed or outcome in STOPPING
-                    yield application_id, outcome
+                    if outcome is not None:
+                        yield application_id, outcome
         finally:
             for left in (*tasks, *(() if pace is None else (pace,))):
                 left.cancel()  # the insurer calls inside are shielded, and recorded
@@ -162,7 +163,8 @@ class RetryOrders:
         async with self._store.read() as uow:
             return await uow.orders.count_abnormal_of(incident_id)
 
-    async def _retry(self, order: Order) -> tuple[str, Outcome]:
+    async def _retry(self, order: Order) -> tuple[str, Outcome | None]:
+        """The outcome; None when somebody else is submitting the order now, or has taken it elsewhere."""
         for _ in range(CHANGES_TOLERATED):
             try:
                 return order.application_id, await self._attempt(order)
@@ -174,6 +176,8 @@ class RetryOrders:
                     return order.application_id, Outcome.SUCCESS
                 if order.final:
                     return order.application_id, Outcome.BUSINESS_REJECTION
+                if order.state is not OrderState.ABNORMAL:
+                    return order.application_id, None
         raise ConcurrentChange(f"order {order.application_id!r} is changed by somebody else all the time")
 
     async def _attempt(self, order: Order) -> Outcome:
