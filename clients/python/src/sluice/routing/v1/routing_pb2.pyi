@@ -289,16 +289,20 @@ class SimulatePlanRequest(_message.Message):
     def __init__(self, source: _Optional[str] = ..., version: _Optional[int] = ..., applications: _Optional[_Iterable[_Union[_application_pb2.Application, _Mapping]]] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class SimulatePlanResponse(_message.Message):
-    __slots__ = ("replayed", "total", "shares", "changed")
+    __slots__ = ("replayed", "total", "shares", "changed", "changed_count", "unmatched_count")
     REPLAYED_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     SHARES_FIELD_NUMBER: _ClassVar[int]
     CHANGED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    UNMATCHED_COUNT_FIELD_NUMBER: _ClassVar[int]
     replayed: int
     total: int
     shares: _containers.RepeatedCompositeFieldContainer[SimulatedShare]
     changed: _containers.RepeatedCompositeFieldContainer[ChangedApplication]
-    def __init__(self, replayed: _Optional[int] = ..., total: _Optional[int] = ..., shares: _Optional[_Iterable[_Union[SimulatedShare, _Mapping]]] = ..., changed: _Optional[_Iterable[_Union[ChangedApplication, _Mapping]]] = ...) -> None: ...
+    changed_count: int
+    unmatched_count: int
+    def __init__(self, replayed: _Optional[int] = ..., total: _Optional[int] = ..., shares: _Optional[_Iterable[_Union[SimulatedShare, _Mapping]]] = ..., changed: _Optional[_Iterable[_Union[ChangedApplication, _Mapping]]] = ..., changed_count: _Optional[int] = ..., unmatched_count: _Optional[int] = ...) -> None: ...
 
 class SimulatedShare(_message.Message):
     __slots__ = ("insurer_id", "rule", "applications", "applications_before", "premium", "premium_before")
@@ -317,13 +321,15 @@ class SimulatedShare(_message.Message):
     def __init__(self, insurer_id: _Optional[str] = ..., rule: _Optional[str] = ..., applications: _Optional[int] = ..., applications_before: _Optional[int] = ..., premium: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., premium_before: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class ChangedApplication(_message.Message):
-    __slots__ = ("application_id", "insurer_id_before", "insurer_id", "rule")
+    __slots__ = ("application_id", "insurer_id_before", "insurer_id", "rule", "rule_before")
     APPLICATION_ID_FIELD_NUMBER: _ClassVar[int]
     INSURER_ID_BEFORE_FIELD_NUMBER: _ClassVar[int]
     INSURER_ID_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
+    RULE_BEFORE_FIELD_NUMBER: _ClassVar[int]
     application_id: str
     insurer_id_before: str
     insurer_id: str
     rule: str
-    def __init__(self, application_id: _Optional[str] = ..., insurer_id_before: _Optional[str] = ..., insurer_id: _Optional[str] = ..., rule: _Optional[str] = ...) -> None: ...
+    rule_before: str
+    def __init__(self, application_id: _Optional[str] = ..., insurer_id_before: _Optional[str] = ..., insurer_id: _Optional[str] = ..., rule: _Optional[str] = ..., rule_before: _Optional[str] = ...) -> None: ...

@@ -248,8 +248,11 @@ class RoutingServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SimulatePlan(self, request, context):
-        """Replays applications through a draft: what would change in shares, premium and rules. Streams progress; the last message
-        holds the result.
+        """Replays applications through a draft: what would change in shares, premium and rules. Streams progress and the
+        applications that would go elsewhere; the last messages hold the shares.
+        The draft decides as if every breaker were closed, no insurer had failed and, for EXACT, the ledger were empty. Stored
+        applications are decided as at the moment of their first decision, which is what they are held against (it may have
+        been made while an insurer was cut); supplied ones now, against what the active plan would decide in the same way.
         Effect: none; nothing is stored.
         Errors: INVALID_ARGUMENT (INVALID_PLAN), NOT_FOUND (PLAN_NOT_FOUND).
         """

@@ -115,8 +115,11 @@ class RoutingStub:
     Errors: NOT_FOUND (PLAN_NOT_FOUND), FAILED_PRECONDITION (PLAN_NOT_ACTIVATABLE), ABORTED (STALE_ETAG).
     """
     SimulatePlan: _grpc.UnaryStreamMultiCallable[_routing_pb2.SimulatePlanRequest, _routing_pb2.SimulatePlanResponse]
-    """Replays applications through a draft: what would change in shares, premium and rules. Streams progress; the last message
-    holds the result.
+    """Replays applications through a draft: what would change in shares, premium and rules. Streams progress and the
+    applications that would go elsewhere; the last messages hold the shares.
+    The draft decides as if every breaker were closed, no insurer had failed and, for EXACT, the ledger were empty. Stored
+    applications are decided as at the moment of their first decision, which is what they are held against (it may have
+    been made while an insurer was cut); supplied ones now, against what the active plan would decide in the same way.
     Effect: none; nothing is stored.
     Errors: INVALID_ARGUMENT (INVALID_PLAN), NOT_FOUND (PLAN_NOT_FOUND).
     """
@@ -208,8 +211,11 @@ class RoutingAsyncStub(RoutingStub):
     Errors: NOT_FOUND (PLAN_NOT_FOUND), FAILED_PRECONDITION (PLAN_NOT_ACTIVATABLE), ABORTED (STALE_ETAG).
     """
     SimulatePlan: _aio.UnaryStreamMultiCallable[_routing_pb2.SimulatePlanRequest, _routing_pb2.SimulatePlanResponse]  # type: ignore[assignment]
-    """Replays applications through a draft: what would change in shares, premium and rules. Streams progress; the last message
-    holds the result.
+    """Replays applications through a draft: what would change in shares, premium and rules. Streams progress and the
+    applications that would go elsewhere; the last messages hold the shares.
+    The draft decides as if every breaker were closed, no insurer had failed and, for EXACT, the ledger were empty. Stored
+    applications are decided as at the moment of their first decision, which is what they are held against (it may have
+    been made while an insurer was cut); supplied ones now, against what the active plan would decide in the same way.
     Effect: none; nothing is stored.
     Errors: INVALID_ARGUMENT (INVALID_PLAN), NOT_FOUND (PLAN_NOT_FOUND).
     """
@@ -382,8 +388,11 @@ class RoutingServicer(metaclass=_abc_1.ABCMeta):
         request: _routing_pb2.SimulatePlanRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_routing_pb2.SimulatePlanResponse], _abc.AsyncIterator[_routing_pb2.SimulatePlanResponse]]:
-        """Replays applications through a draft: what would change in shares, premium and rules. Streams progress; the last message
-        holds the result.
+        """Replays applications through a draft: what would change in shares, premium and rules. Streams progress and the
+        applications that would go elsewhere; the last messages hold the shares.
+        The draft decides as if every breaker were closed, no insurer had failed and, for EXACT, the ledger were empty. Stored
+        applications are decided as at the moment of their first decision, which is what they are held against (it may have
+        been made while an insurer was cut); supplied ones now, against what the active plan would decide in the same way.
         Effect: none; nothing is stored.
         Errors: INVALID_ARGUMENT (INVALID_PLAN), NOT_FOUND (PLAN_NOT_FOUND).
         """
