@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class PlanLimits:
     """Bounds on a plan's text, so that a plan can exhaust neither memory nor time."""
 
-    max_source_bytes: int = 4_000_000
+    max_source_bytes: int = 12_000_000
     """Size of the YAML, UTF-8."""
     max_rules: int = 60_000
     max_products: int = 60_000
