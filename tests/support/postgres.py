@@ -83,10 +83,10 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
+def running_postgres(*, fsync: bool = False) -> Iterator[Postgres]:
     """Starts a server and stops it at the end; the data directory is removed.
 
-    Not safe against a power cut (fsync is off): a killed server process still recovers.
+    Without ``fsync`` it is not safe against a power cut; a killed server process still recovers.
     """
     root = Path(tempfile.mkdtemp(prefix="sluice-pg-"))
     root.chmod(0o755)
@@ -101,7 +101,8 @@ def running_postgres() -> Iterator[Postgres]:
         _run(_as_account([*initdb, "--locale=C"], account))
         port = _free_port()
         command = [str(bin_dir / "postgres"), "-D", str(data_dir), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
-        for setting in ("fsync=off", "full_page_writes=off", "max_connections=200", "log_min_messages=warning"):
+        durable = () if fsync else ("fsync=off", "full_page_writes=off")
+        for setting in (*durable, "max_connections=200", "log_min_messages=warning"):
             command += ["-c", setting]
         command = _as_account(command, account)
         log = root / "log"
