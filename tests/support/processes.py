@@ -59,7 +59,7 @@ class Program:
             # Also a test run that is killed leaves nothing behind.
             command = [setpriv, "--pdeathsig", "KILL", *command]
         if self.file_size_limit is not None:
-            command = ["prlimit", f"--fsize={self.file_size_limit}", *command]
+            command = ["prlimit", f"--fsize={self.file_size_limit}:", *command]  # the soft limit alone
         clean = {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
         with self.log.open("ab") as sink:
             self.process = await asyncio.create_subprocess_exec(
