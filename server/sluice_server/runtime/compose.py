@@ -39,6 +39,7 @@ from sluice_server.domain.routing.active import ActivePlan, PlanRefresh
 from sluice_server.domain.routing.catalogue import GetPlan, ListPlans
 from sluice_server.domain.routing.explain import ExplainRoute
 from sluice_server.domain.routing.publish import ActivatePlan, CreatePlan, ValidatePlan
+from sluice_server.domain.routing.simulate import SimulatePlan
 from sluice_server.insurers.directory import ConfiguredAdapters, build_adapters, open_adapters
 from sluice_server.runtime.lifecycle import Application, Platform, Service
 from sluice_server.runtime.order_export import OrderExportWorker
@@ -115,6 +116,7 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
         activate_plan=ActivatePlan(store=store, clock=clock, refresh=active_plan.refresh),
         get_plan=GetPlan(store),
         list_plans=ListPlans(store),
+        simulate_plan=SimulatePlan(store=store, plans=active_plan, clock=clock),
     )
     control = insurer_control_use_cases(
         store=store,

@@ -12,8 +12,9 @@ from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, o
 
 from sluice_server.domain.errors import ConcurrentChange
 from sluice_server.domain.orders.model import Order, OrderState, Submission
-from sluice_server.domain.orders.ports import OrderFilter, OrderPosition
+from sluice_server.domain.orders.ports import DecidedApplication, OrderFilter, OrderPosition, ReplayRange
 from sluice_server.domain.routing.model import Decision
+from sluice_server.store import replay
 from sluice_server.store.counts import standing, standing_of
 from sluice_server.store.rows import (
     CHANGEABLE_COLUMNS,
@@ -106,6 +107,14 @@ class SqlOrders:
         statement = select(orders).where(*_conditions(where), *_above(orders.c.created_at, after))
         statement = statement.order_by(orders.c.created_at, orders.c.application_id).limit(limit)
         return await self._read(statement, whole=False)
+
+    async def replay_range(self, *, created_from: datetime | None, created_before: datetime, limit: int) -> ReplayRange:
+        return await replay.replay_range(self._session, created_from, created_before, limit)
+
+    async def first_decided(
+        self, *, created_from: datetime | None, created_before: datetime, after: OrderPosition | None, limit: int
+    ) -> Sequence[DecidedApplication]:
+        return await replay.first_decided(self._session, created_from, created_before, after, limit)
 
     async def due(self, *, states: Sequence[OrderState], at: datetime, limit: int) -> Sequence[str]:
         statement = (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,8 @@ import structlog
 from sluice.routing.v1 import application_pb2, routing_pb2, routing_pb2_grpc
 from sluice_server.api.context import current_context
 from sluice_server.api.errors import failure_of
-from sluice_server.api.routing import wire
+from sluice_server.api.routing import simulation, wire
 from sluice_server.domain.context import CallContext
-from sluice_server.domain.errors import NotBuiltYet
 from sluice_server.domain.orders.queries import GetOrder, ListOrders
 from sluice_server.domain.orders.report import ReportOutcome
 from sluice_server.domain.orders.route import RouteApplication
@@ -22,6 +22,7 @@ from sluice_server.domain.orders.submit import SubmitApplication
 from sluice_server.domain.routing.catalogue import GetPlan, ListPlans
 from sluice_server.domain.routing.explain import ExplainRoute
 from sluice_server.domain.routing.publish import ActivatePlan, CreatePlan, ValidatePlan
+from sluice_server.domain.routing.simulate import SimulatePlan
 
 if TYPE_CHECKING:
     # The generated stubs' context exists for type checkers only.
@@ -47,6 +48,7 @@ class RoutingUseCases:
     activate_plan: ActivatePlan
     get_plan: GetPlan
     list_plans: ListPlans
+    simulate_plan: SimulatePlan
 
 
 class RoutingServicer(routing_pb2_grpc.RoutingServicer):
@@ -138,10 +140,14 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
             plan=wire.plan_message(activated.plan), previous_version=activated.previous_version
         )
 
-    def SimulatePlan(
+    async def SimulatePlan(
         self, request: routing_pb2.SimulatePlanRequest, context: _ServicerContext
-    ) -> AsyncIterator[routing_pb2.SimulatePlanResponse]:
-        raise NotBuiltYet("SimulatePlan is in the contract and is not built yet; ExplainRoute tries one application")
+    ) -> AsyncGenerator[routing_pb2.SimulatePlanResponse, None]:
+        # Thousands of applications are read aside, so that other calls go on meanwhile.
+        wanted = await asyncio.to_thread(simulation.request, request)
+        async with aclosing(self._use.simulate_plan(wanted)) as steps:
+            async for step in steps:
+                yield simulation.response(step)
 
     async def _route_all(
         self, messages: Sequence[application_pb2.Application], context: CallContext

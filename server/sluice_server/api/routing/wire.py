@@ -41,12 +41,13 @@ def application(message: application_pb2.Application, *, given: bool = True) -> 
     if not given:
         fields.wrong("application", "required")
         fields.done()
-    read = _application(message, fields, "application")
+    read = application_in(message, fields, "application")
     fields.done()
     return read
 
 
-def _application(message: application_pb2.Application, fields: Fields, path: str) -> Application:
+def application_in(message: application_pb2.Application, fields: Fields, path: str) -> Application:
+    """One of a request that has more; what is wrong with it is noted in ``fields``, under ``path``."""
     application_id = fields.identifier(f"{path}.application_id", message.application_id)
     product_code = fields.text(f"{path}.product_code", message.product_code)
     product_line = fields.text(f"{path}.product_line", message.product_line)
@@ -119,7 +120,7 @@ def batch(messages: Sequence[application_pb2.Application]) -> None:
 def batch_item(message: application_pb2.Application, index: int) -> Application:
     """One application of a batch. Raises InvalidInput, named from ``applications[index].`` on."""
     fields = Fields()
-    read = _application(message, fields, f"applications[{index}]")
+    read = application_in(message, fields, f"applications[{index}]")
     fields.done()
     return read
 
@@ -130,7 +131,7 @@ def explain(request: routing_pb2.ExplainRouteRequest) -> tuple[Application, int]
     version = fields.whole("plan_version", request.plan_version, minimum=0, maximum=MAXIMUM_VERSION)
     if not request.HasField("application"):
         fields.wrong("application", "required")
-    read = _application(request.application, fields, "application") if request.HasField("application") else None
+    read = application_in(request.application, fields, "application") if request.HasField("application") else None
     fields.done()
     assert read is not None, "its absence is a violation"
     return read, version

@@ -74,6 +74,29 @@ class OrderPosition:
     application_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class DecidedApplication:
+    """An application as it was first decided: what a replay through another plan needs, and no more."""
+
+    application: Application
+    created_at: datetime
+    decided_at: datetime
+    """Of the first decision."""
+    insurer_id: str
+    """Of the first decision; empty when it parked or rejected."""
+    rule: str
+    """Of the first decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRange:
+    """Which orders a replay takes."""
+
+    count: int
+    after: OrderPosition | None
+    """They are above this position; None: there is nothing below them."""
+
+
 class OrderRepository(Protocol):
     """Orders in a unit of work."""
 
@@ -93,6 +116,17 @@ class OrderRepository(Protocol):
 
     async def list(self, where: OrderFilter, *, after: OrderPosition | None, limit: int) -> Sequence[Order]:
         """By (created_at, application_id), above ``after``; without histories beyond the current decision."""
+        ...
+
+    async def replay_range(self, *, created_from: datetime | None, created_before: datetime, limit: int) -> ReplayRange:
+        """The newest ``limit`` orders that were created in [created_from, created_before)."""
+        ...
+
+    async def first_decided(
+        self, *, created_from: datetime | None, created_before: datetime, after: OrderPosition | None, limit: int
+    ) -> Sequence[DecidedApplication]:
+        """Orders created in [created_from, created_before) by (created_at, application_id), above ``after``, without
+        building whole orders."""
         ...
 
     async def due(self, *, states: Sequence[OrderState], at: datetime, limit: int) -> Sequence[str]:

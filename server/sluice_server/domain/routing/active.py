@@ -14,9 +14,9 @@ ASIDE_FROM_CHARACTERS = 20_000
 """A text from this length on is compiled in a thread, so that calls go on meanwhile."""
 
 
-async def compile_aside(plan: StoredPlan, limits: PlanLimits = DEFAULT_LIMITS) -> CompiledPlan:
+async def compile_aside(plan: StoredPlan | str, limits: PlanLimits = DEFAULT_LIMITS) -> CompiledPlan:
     """``compile_plan`` that does not hold up the event loop. Raises InvalidPlan."""
-    if len(plan.source) < ASIDE_FROM_CHARACTERS:
+    if len(plan if isinstance(plan, str) else plan.source) < ASIDE_FROM_CHARACTERS:
         return compile_plan(plan, limits=limits)
     return await asyncio.to_thread(compile_plan, plan, limits=limits)
 
