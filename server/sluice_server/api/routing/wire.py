@@ -18,6 +18,7 @@ from sluice_server.domain.money import Money
 from sluice_server.domain.orders.decide import RoutedOrder
 from sluice_server.domain.orders.model import Order, OrderState, Outcome, Submission, SubmissionKind
 from sluice_server.domain.orders.ports import OrderFilter
+from sluice_server.domain.orders.queries import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from sluice_server.domain.orders.report import OutcomeReport
 from sluice_server.domain.routing.explain import Explanation
 from sluice_server.domain.routing.findings import Finding, Severity
@@ -251,8 +252,8 @@ def activation(request: routing_pb2.ActivatePlanRequest) -> Activation:
 
 
 def _page(fields: Fields, page_size: int) -> None:
-    if page_size < 0:
-        fields.wrong("page_size", "must not be negative; 0 means 50, more than 1,000 means 1,000")
+    if not 0 <= page_size <= LARGEST_PAGE_SIZE:
+        fields.wrong("page_size", f"must be 0 to {LARGEST_PAGE_SIZE:,}; 0 means {DEFAULT_PAGE_SIZE}")
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
