@@ -15,6 +15,7 @@ from rich.text import Text
 from sluice.client import Sluice
 from sluice.insurer.v1 import insurer_control_pb2
 from sluice.routing.v1 import plan_pb2, routing_pb2
+from sluice_server.cli import plan_simulate
 from sluice_server.cli.connection import (
     DEFAULT_ADDRESS,
     ActorName,
@@ -26,12 +27,15 @@ from sluice_server.cli.connection import (
     problems,
     server,
 )
+from sluice_server.cli.files import read_text
 from sluice_server.domain.routing.findings import Finding, Severity, errors, warnings
 from sluice_server.domain.routing.plan import check_plan
 
 app = typer.Typer(help="Check, store, activate and read plans (分流配置).", no_args_is_help=True)
 
 PlanFile = Annotated[Path, typer.Argument(help="The plan's YAML.", exists=True, dir_okay=False, readable=True)]
+app.command()(plan_simulate.simulate)
+
 RequestId = Annotated[str, typer.Option(help="Makes a repeat harmless.")]
 
 
@@ -201,12 +205,3 @@ def _finding_line(place: str, finding: Finding) -> Text:
     where = f"{place}:{finding.line}" if finding.line else place
     path = f"{finding.path}: " if finding.path else ""
     return Text(f"{where}: ") + Text(f"{finding.severity.lower()}: ", style=style) + Text(f"{path}{finding.message}")
-
-
-def read_text(file: Path) -> str:
-    """The file's text; ends the command when it is not UTF-8."""
-    try:
-        return file.read_text(encoding="utf-8")
-    except (UnicodeDecodeError, OSError) as error:
-        problems.print(f"{file}: cannot be read: {error}", markup=False)
-        raise typer.Exit(1) from None

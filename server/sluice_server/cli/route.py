@@ -21,7 +21,7 @@ from sluice_server.cli.connection import (
     problems,
     server,
 )
-from sluice_server.cli.plan import read_text
+from sluice_server.cli.files import read_text
 
 app = typer.Typer(help="What would be decided for an application, and why.", no_args_is_help=True)
 
