@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
-from sluice_server.domain.errors import NoActivePlan
+from sluice_server.domain.errors import NoActivePlan, Unavailable
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.plan import CompiledPlan, compile_plan
 from sluice_server.domain.routing.ports import StoredPlan
 from sluice_server.domain.unit_of_work import Store
+
+logger = logging.getLogger(__name__)
 
 ASIDE_FROM_CHARACTERS = 20_000
 """A text from this length on is compiled in a thread, so that calls go on meanwhile."""
@@ -64,9 +67,13 @@ class PlanRefresh:
         self._every_seconds = every_seconds
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until ``stopping`` is set. What a refresh raises ends it; the worker is then started again after a pause."""
+        """Until ``stopping`` is set. While the store does not answer, the plan that is served stays in force. What else
+        a refresh raises ends it; the worker is then started again after a pause."""
         while not stopping.is_set():
-            await self._active.refresh()
+            try:
+                await self._active.refresh()
+            except Unavailable as error:
+                logger.warning("the active plan cannot be read, the one served stays in force: %s", error.message)
             try:
                 await asyncio.wait_for(stopping.wait(), self._every_seconds)
             except TimeoutError:
