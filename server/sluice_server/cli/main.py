@@ -17,6 +17,7 @@ COMMANDS = {
     "insurer": "sluice_server.cli.insurer:app",
     "incident": "sluice_server.cli.incident:app",
     "breaker": "sluice_server.cli.breaker:app",
+    "audit": "sluice_server.cli.audit:app",
     "simulated-insurer": "sluice_server.cli.simulated_insurer:app",
     "alarm-sink": "sluice_server.cli.alarm_sink:app",
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     TextClause,
+    event,
     text,
 )
 
@@ -222,7 +224,8 @@ Index("ix_incident_events_incident", incident_events.c.incident_id, incident_eve
 audit_events = Table(
     "audit_events",
     metadata,
-    Column("audit_id", Identifier, primary_key=True),
+    Column("sequence", Sequence64, primary_key=True, autoincrement=False),
+    Column("audit_id", Identifier, nullable=False, unique=True),
     Column("at", UtcTime, nullable=False),
     Column("actor", Identifier, nullable=False),
     Column("actor_verified", Boolean, nullable=False),
@@ -233,10 +236,44 @@ audit_events = Table(
     Column("trace_id", Text, nullable=False),
     Column("before", Json, nullable=False),
     Column("after", Json, nullable=False),
+    Column("previous_hash", Digest, nullable=False),
+    Column("hash", Digest, nullable=False),
 )
 Index("ix_audit_events_request", audit_events.c.request_id, audit_events.c.action)
-Index("ix_audit_events_subject", audit_events.c.subject, audit_events.c.audit_id)
-Index("ix_audit_events_actor", audit_events.c.actor, audit_events.c.audit_id)
+Index("ix_audit_events_subject", audit_events.c.subject, audit_events.c.sequence)
+Index("ix_audit_events_actor", audit_events.c.actor, audit_events.c.sequence)
+
+
+def _append_only(dialect: str, *statements: str) -> None:
+    for statement in statements:
+        ddl = DDL(statement)  # type: ignore[no-untyped-call]  # SQLAlchemy's constructor has no types
+        event.listen(audit_events, "after_create", ddl.execute_if(dialect=dialect))
+
+
+_append_only(
+    "sqlite",
+    "CREATE TRIGGER audit_events_keep_update BEFORE UPDATE ON audit_events "
+    "BEGIN SELECT RAISE(ABORT, 'audit rows are never changed'); END",
+    "CREATE TRIGGER audit_events_keep_delete BEFORE DELETE ON audit_events "
+    "BEGIN SELECT RAISE(ABORT, 'audit rows are never deleted'); END",
+)
+_append_only(
+    "postgresql",
+    "CREATE FUNCTION audit_events_keep() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION 'audit rows are never changed or deleted'; END $$",
+    "CREATE TRIGGER audit_events_keep BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events "
+    "FOR EACH STATEMENT EXECUTE FUNCTION audit_events_keep()",
+)
+
+# One row, always: the newest row of audit_events. Whoever appends locks it, so that the chain has no branches.
+audit_chain = Table(
+    "audit_chain",
+    metadata,
+    Column("only_row", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", Sequence64, nullable=False),
+    Column("hash", Digest, nullable=False),
+    CheckConstraint("only_row = 1", name="only_row"),
+)
 
 alarm_outbox = Table(
     "alarm_outbox",

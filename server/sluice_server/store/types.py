@@ -38,6 +38,11 @@ def json_text(value: object) -> str:
     return orjson.dumps(value, default=_mapping_or_set).decode()
 
 
+def as_stored(value: object) -> Any:
+    """The value as it will be read back from a JSON column."""
+    return orjson.loads(json_text(value))
+
+
 def _mapping_or_set(value: object) -> object:
     """What orjson does not know by itself: read-only mappings, and sets in a stable order."""
     if isinstance(value, frozenset | set):

@@ -110,6 +110,9 @@ class SqlUnitOfWork:
     async def commit(self) -> None:
         """Makes the change durable; Unavailable when it cannot be known to be (a repeat finds out). Ends the work."""
         await self._session.flush_counts()
+        if "audit" in self.__dict__:
+            # Last, because from here on everybody else who appends waits.
+            await self.audit.flush()
         connection = self._connection
         assert connection is not None, "entered"
         with database_errors():

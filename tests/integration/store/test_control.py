@@ -132,7 +132,7 @@ async def test_audit_rows_are_found_by_request_subject_and_actor(store: SqlStore
         assert await work.audit.by_request("", "CutTraffic") is None
         assert await work.audit.list(subject="", actor="", before=None, limit=9) == [three, two, one]
         assert await work.audit.list(subject="insurers/insurer-a", actor="", before=None, limit=9) == [three, one]
-        assert await work.audit.list(subject="", actor="ann", before="aud-2", limit=9) == [one]
+        assert await work.audit.list(subject="", actor="ann", before=2, limit=9) == [one]
         assert await work.audit.list(subject="", actor="", before=None, limit=1) == [three]
 
 

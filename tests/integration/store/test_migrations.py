@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sluice_server.domain.breaker.audit_chain import ChainCheck, ChainHead
 from sluice_server.store import open_store
 from sluice_server.store.engine import create_engine
 from sluice_server.store.migrate import MIGRATIONS, configuration, upgrade
@@ -93,3 +94,30 @@ async def test_a_refused_url_does_not_show_its_password() -> None:
     with pytest.raises(ValueError, match="store URL") as refused:
         await open_store("postgresql+psycopg://ann:secret@host/db")
     assert "secret" not in str(refused.value)
+
+
+async def test_audit_rows_from_before_the_chain_are_chained(store_url: str) -> None:
+    engine = create_engine(store_url)
+    try:
+        await in_transaction(engine, lambda connection: command.upgrade(configuration(connection), "0001"))
+        names = "audit_id, at, actor, actor_verified, action, subject, reason, request_id, trace_id, before, after"
+        row = (
+            "('aud-{0}', {1}, 'ann', {2}, 'CutTraffic', 'insurers/a', 'old', 'r{0}', '', '{{}}', '{{\"share\": 10.0}}')"
+        )
+        at, false = ("1000", "0") if engine.dialect.name == "sqlite" else ("now()", "false")
+        rows = ", ".join(row.format(number, at, false) for number in (2, 1))
+        insert = f"INSERT INTO audit_events ({names}) VALUES {rows}"
+        await in_transaction(engine, lambda connection: connection.exec_driver_sql(insert))
+        async with open_store(store_url) as store, store.read() as work:
+            found = await work.audit.list(subject="", actor="", before=None, limit=9)
+            check = ChainCheck(ChainHead(*await work.audit.head()))
+        assert [each.audit_id for each in found] == ["aud-2", "aud-1"]
+        for each in found:
+            check.follow(each)
+        check.end()
+        assert check.problems == []
+        await in_transaction(engine, lambda connection: command.downgrade(configuration(connection), "0001"))
+        left = await in_transaction(engine, lambda c: c.execute(text("SELECT count(*) FROM audit_events")).scalar_one())
+        assert left == 2
+    finally:
+        await engine.dispose()

@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sluice.insurer.v1 import audit_pb2, breaker_pb2, incident_pb2, insurer_control_pb2, insurer_pb2
 from sluice.type.v1 import money_pb2
 from sluice_server.api.insurer.requests import SECONDS_FIELDS
+from sluice_server.domain.breaker.audit_chain import ChainHead
 from sluice_server.domain.breaker.incidents import IncidentView
 from sluice_server.domain.breaker.machine import admission
 from sluice_server.domain.breaker.model import Breaker, BreakerPolicy, Evidence, IncidentEvent
@@ -147,7 +148,12 @@ def simulated(trip: SimulatedTrip | None, totals: Totals) -> insurer_control_pb2
     )
 
 
+def chain_head(head: ChainHead) -> audit_pb2.AuditChainHead:
+    return audit_pb2.AuditChainHead(sequence=head.sequence, hash=head.hash)
+
+
 def audit_event(event: AuditEvent) -> audit_pb2.AuditEvent:
+    link = event.link
     return audit_pb2.AuditEvent(
         audit_id=event.audit_id,
         event_time=_time(event.at),
@@ -160,6 +166,9 @@ def audit_event(event: AuditEvent) -> audit_pb2.AuditEvent:
         trace_id=event.trace_id,
         before=_struct(event.before),
         after=_struct(event.after),
+        sequence=link.sequence if link else 0,
+        previous_hash=link.previous_hash if link else "",
+        hash=link.hash if link else "",
     )
 
 

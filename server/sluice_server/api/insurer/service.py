@@ -12,7 +12,7 @@ from sluice_server.api.context import current_context
 from sluice_server.api.insurer.paging import write_page_token
 from sluice_server.api.insurer.wire import parse, render
 from sluice_server.domain.breaker.use_cases import InsurerControlUseCases
-from sluice_server.domain.errors import InvalidInput
+from sluice_server.domain.errors import InvalidInput, InvalidPageToken
 
 INSURERS, INCIDENTS, AUDIT = "insurers", "incidents", "audit"
 """Names of the lists, in their page tokens."""
@@ -131,10 +131,13 @@ class InsurerControlServicer(Contract):
     async def ListAuditEvents(self, request: pb.ListAuditEventsRequest, context: Any) -> pb.ListAuditEventsResponse:
         filters = (request.subject, request.actor)
         before, limit = parse.page(request, AUDIT, filters, default=50)
+        if before and not (before.isascii() and before.isdecimal()):
+            raise InvalidPageToken
         page = await self._do.list_audit_events(
             subject=request.subject, actor=request.actor, before=before, limit=limit
         )
         return pb.ListAuditEventsResponse(
             audit_events=[render.audit_event(event) for event in page.events],
             next_page_token=write_page_token(page.next_before, AUDIT, filters),
+            chain_head=render.chain_head(page.head),
         )

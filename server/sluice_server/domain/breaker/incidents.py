@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from sluice_server.domain.breaker.audit_chain import ChainHead
 from sluice_server.domain.breaker.model import BreakerState, Incident, Scope
 from sluice_server.domain.breaker.ports import AuditEvent
 from sluice_server.domain.breaker.record import shares_since_cut
@@ -37,6 +38,8 @@ class IncidentPage:
 class AuditPage:
     events: tuple[AuditEvent, ...]
     next_before: str
+    head: ChainHead
+    """The newest row of the whole trail, as it is kept apart from the rows; of the same moment as the page."""
 
 
 class ListIncidents:
@@ -84,9 +87,13 @@ class ListAuditEvents:
         self._store = store
 
     async def __call__(self, *, subject: str, actor: str, before: str, limit: int) -> AuditPage:
+        """``before``: ``next_before`` of the page before; empty for the first."""
+        start = int(before) if before else None
         async with self._store.read() as uow:
-            found = await uow.audit.list(subject=subject, actor=actor, before=before or None, limit=limit + 1)
-        return AuditPage(tuple(found[:limit]), found[limit - 1].audit_id if len(found) > limit else "")
+            found = await uow.audit.list(subject=subject, actor=actor, before=start, limit=limit + 1)
+            head = ChainHead(*await uow.audit.head())
+        last = found[limit - 1].link if len(found) > limit else None
+        return AuditPage(tuple(found[:limit]), str(last.sequence) if last else "", head)
 
 
 async def _view(uow: UnitOfWork, incident: Incident, clock: Clock) -> IncidentView:

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsluice/insurer/v1/audit.proto\x12\x11sluice.insurer.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x83\x03\n\nAuditEvent\x12\x19\n\x08\x61udit_id\x18\x01 \x01(\tR\x07\x61uditId\x12\x39\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12\x14\n\x05\x61\x63tor\x18\x03 \x01(\tR\x05\x61\x63tor\x12%\n\x0e\x61\x63tor_verified\x18\x04 \x01(\x08R\ractorVerified\x12\x16\n\x06\x61\x63tion\x18\x05 \x01(\tR\x06\x61\x63tion\x12\x18\n\x07subject\x18\x06 \x01(\tR\x07subject\x12\x16\n\x06reason\x18\x07 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x08 \x01(\tR\trequestId\x12\x19\n\x08trace_id\x18\t \x01(\tR\x07traceId\x12/\n\x06\x62\x65\x66ore\x18\n \x01(\x0b\x32\x17.google.protobuf.StructR\x06\x62\x65\x66ore\x12-\n\x05\x61\x66ter\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructR\x05\x61\x66terb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsluice/insurer/v1/audit.proto\x12\x11sluice.insurer.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x03\n\nAuditEvent\x12\x19\n\x08\x61udit_id\x18\x01 \x01(\tR\x07\x61uditId\x12\x39\n\nevent_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12\x14\n\x05\x61\x63tor\x18\x03 \x01(\tR\x05\x61\x63tor\x12%\n\x0e\x61\x63tor_verified\x18\x04 \x01(\x08R\ractorVerified\x12\x16\n\x06\x61\x63tion\x18\x05 \x01(\tR\x06\x61\x63tion\x12\x18\n\x07subject\x18\x06 \x01(\tR\x07subject\x12\x16\n\x06reason\x18\x07 \x01(\tR\x06reason\x12\x1d\n\nrequest_id\x18\x08 \x01(\tR\trequestId\x12\x19\n\x08trace_id\x18\t \x01(\tR\x07traceId\x12/\n\x06\x62\x65\x66ore\x18\n \x01(\x0b\x32\x17.google.protobuf.StructR\x06\x62\x65\x66ore\x12-\n\x05\x61\x66ter\x18\x0b \x01(\x0b\x32\x17.google.protobuf.StructR\x05\x61\x66ter\x12\x1a\n\x08sequence\x18\x0c \x01(\x03R\x08sequence\x12#\n\rprevious_hash\x18\r \x01(\tR\x0cpreviousHash\x12\x12\n\x04hash\x18\x0e \x01(\tR\x04hash\"@\n\x0e\x41uditChainHead\x12\x1a\n\x08sequence\x18\x01 \x01(\x03R\x08sequence\x12\x12\n\x04hash\x18\x02 \x01(\tR\x04hashb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,5 +34,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sluice.insurer.v1.audit_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_AUDITEVENT']._serialized_start=116
-  _globals['_AUDITEVENT']._serialized_end=503
+  _globals['_AUDITEVENT']._serialized_end=588
+  _globals['_AUDITCHAINHEAD']._serialized_start=590
+  _globals['_AUDITCHAINHEAD']._serialized_end=654
 # @@protoc_insertion_point(module_scope)

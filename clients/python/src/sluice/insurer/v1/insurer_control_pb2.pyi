@@ -346,9 +346,11 @@ class ListAuditEventsRequest(_message.Message):
     def __init__(self, subject: _Optional[str] = ..., actor: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListAuditEventsResponse(_message.Message):
-    __slots__ = ("audit_events", "next_page_token")
+    __slots__ = ("audit_events", "next_page_token", "chain_head")
     AUDIT_EVENTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_HEAD_FIELD_NUMBER: _ClassVar[int]
     audit_events: _containers.RepeatedCompositeFieldContainer[_audit_pb2.AuditEvent]
     next_page_token: str
-    def __init__(self, audit_events: _Optional[_Iterable[_Union[_audit_pb2.AuditEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    chain_head: _audit_pb2.AuditChainHead
+    def __init__(self, audit_events: _Optional[_Iterable[_Union[_audit_pb2.AuditEvent, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., chain_head: _Optional[_Union[_audit_pb2.AuditChainHead, _Mapping]] = ...) -> None: ...
