@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ import cel
 
 from sluice_server.domain.money import Money
 from sluice_server.domain.routing.fields import FIELDS, FactorValue, Getter, suggestion
+from sluice_server.domain.routing.flat_names import FLAT_NAME, flat_name, flattened
 from sluice_server.domain.routing.limits import PlanLimits
 from sluice_server.domain.routing.model import Application, Channel, Device
 
@@ -55,6 +56,12 @@ class Expression:
     """Fields of the application that it may read, as in ``fields.FIELDS``, or ``attributes``."""
     factors: frozenset[str]
     """Factors that it names."""
+    flat: frozenset[str]
+    """``application.…`` and ``factors.…`` that it reads as variables of their own (flat_names.py)."""
+    nested: frozenset[str]
+    """Of ``paths`` those that it reads within the variable ``application``."""
+    nested_factors: bool
+    """Whether it reads the variable ``factors``."""
 
     def evaluate(self, context: cel.Context) -> object:
         """Raises ExpressionFailed."""
@@ -104,7 +111,20 @@ def compile_expression(
             problems.append(f"unknown name {variable!r}; known are {', '.join(names)}{_meant(variable, factors)}")
     paths, named, path_problems = _paths(text, frozenset(factors or ()))
     problems += path_problems
-    return (None, problems) if problems else (Expression(source, program, paths, named), [])
+    return (None, problems) if problems else (_expression(source, program, paths, named, macros), [])
+
+
+def _expression(
+    source: str, program: cel.Program, paths: frozenset[str], factors: frozenset[str], macros: Sequence[str]
+) -> Expression:
+    """With as many fields as possible as variables of their own."""
+    names = {f"application.{path}" for path in paths if path in FIELDS} | {f"factors.{name}" for name in factors}
+    masked = _STRING.sub(lambda literal: " " * len(literal.group()), source)
+    text, flat = flattened(source, masked, names)
+    if not flat or any(macro in {"application", "factors"} or "__" in macro for macro in macros):
+        return Expression(source, program, paths, factors, frozenset(), paths, bool(factors))
+    rest, named, _ = _paths(FLAT_NAME.sub("0", _STRING.sub('""', text)), factors)
+    return Expression(source, cel.compile(text), paths, factors, flat, rest, bool(named))
 
 
 def _meant(variable: str, factors: Iterable[str] | None) -> str:
@@ -157,17 +177,42 @@ class ContextBuilder:
 
     def __init__(self, expressions: Iterable[Expression]) -> None:
         expressions = list(expressions)
-        paths = frozenset[str]().union(*(e.paths for e in expressions)) if expressions else frozenset()
-        self._attributes = "attributes" in paths
-        self._getters: list[tuple[tuple[str, ...], Getter]] = [
-            (tuple(path.split(".")), FIELDS[path][1]) for path in sorted(paths) if path in FIELDS
+        flat = frozenset[str]().union(*(e.flat for e in expressions))
+        nested = frozenset[str]().union(*(e.nested for e in expressions))
+        self._flat: list[tuple[str, Getter]] = [
+            (flat_name(path), FIELDS[path.removeprefix("application.")][1])
+            for path in sorted(flat)
+            if path.startswith("application.")
         ]
+        self._flat_factors = [
+            (flat_name(path), path.removeprefix("factors.")) for path in sorted(flat) if path.startswith("factors.")
+        ]
+        self._nested = any("application" in e.program.variables() for e in expressions)
+        self._attributes = "attributes" in nested
+        self._getters: list[tuple[tuple[str, ...], Getter]] = [
+            (tuple(path.split(".")), FIELDS[path][1]) for path in sorted(nested) if path in FIELDS
+        ]
+        self._nested_factors = any(e.nested_factors for e in expressions)
         self._now = any("now" in e.program.variables() for e in expressions)
 
     def build(
         self, application: Application, now: datetime, factors: Mapping[str, FactorValue] | None = None
     ) -> cel.Context:
         """A context for one evaluation of the plan; not to be shared between threads."""
+        variables: dict[str, object] = {name: get(application, now) for name, get in self._flat}
+        if self._nested:
+            variables["application"] = self._tree(application, now)
+        if self._now:
+            variables["now"] = now
+        if factors is not None:
+            for name, factor in self._flat_factors:
+                if factor in factors:
+                    variables[name] = factors[factor]
+            if self._nested_factors:
+                variables["factors"] = dict(factors)
+        return cel.Context(variables=variables)
+
+    def _tree(self, application: Application, now: datetime) -> dict[str, Any]:
         tree: dict[str, Any] = {}
         for parts, get in self._getters:
             node = tree
@@ -176,12 +221,7 @@ class ContextBuilder:
             node[parts[-1]] = get(application, now)
         if self._attributes:
             tree["attributes"] = dict(application.attributes)
-        variables: dict[str, object] = {"application": tree}
-        if self._now:
-            variables["now"] = now
-        if factors is not None:
-            variables["factors"] = dict(factors)
-        return cel.Context(variables=variables)
+        return tree
 
 
 def check_types(expression: Expression, factors: Mapping[str, FactorValue], *, boolean: bool) -> str:
