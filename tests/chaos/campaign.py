@@ -15,7 +15,7 @@ from tests.chaos.network import Wire
 from tests.chaos.operators import Operators
 from tests.chaos.troubles import Troubles
 from tests.support.books import Verdict, read_books
-from tests.support.house import FIRST_OPERATOR, INSURERS, SLUICE, House, furnish, house, until_plan_is_active
+from tests.support.house import FIRST_OPERATOR, INSURERS, House, furnish, house, until_plan_is_active
 from tests.support.postgres import Postgres
 from tests.support.processes import free_port
 
@@ -38,8 +38,11 @@ class Campaign:
     """Applications that are sent in a second at most."""
     recovery_seconds: float = 240.0
     """How long the operators have at the end until every order is final."""
-    server_module: str = SLUICE
-    server_arguments: tuple[str, ...] = ("serve",)
+
+    @property
+    def limit_seconds(self) -> float:
+        """It has ended by then, or it fails: several times what a machine needs that has nothing else to do."""
+        return 180 + 6 * self.orders / self.per_second + 8 * self.kills + self.recovery_seconds
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,12 @@ class Result:
 
 
 async def run(campaign: Campaign, database: Postgres, folder: Path) -> Result:
-    """Runs it in ``folder`` on a fresh database of ``database``, which it crashes; ends what it starts."""
+    """Runs it in ``folder`` on a fresh database of ``database``, which it crashes; ends what it starts.
+
+    Raises TimeoutError after ``campaign.limit_seconds``.
+    """
     name = await database.create_database()
-    async with AsyncExitStack() as opened:
+    async with asyncio.timeout(campaign.limit_seconds), AsyncExitStack() as opened:
         ports = {insurer_id: free_port() for insurer_id in INSURERS}
         wires = {insurer_id: await opened.enter_async_context(Wire(ports[insurer_id])) for insurer_id in INSURERS}
         # One for both servers: what each of them has open is cut together, as a database's restart does.
@@ -93,8 +99,6 @@ async def run(campaign: Campaign, database: Postgres, folder: Path) -> Result:
                 folder,
                 store_url,
                 servers=2,
-                module=campaign.server_module,
-                module_arguments=campaign.server_arguments,
                 seen_at={insurer_id: f"http://127.0.0.1:{wire.port}" for insurer_id, wire in wires.items()},
                 ports=ports,
                 decline_rate=0.05,

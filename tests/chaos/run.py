@@ -38,10 +38,11 @@ def main() -> int:
     )
     print(f"chaos: seed {seed}, {campaign.kills} kills, {campaign.orders} orders", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="sluice-chaos-"))
+    FIGURES.parent.mkdir(exist_ok=True)
+    FIGURES.unlink(missing_ok=True)  # an earlier campaign's must not stand for one that breaks off
     began = time.monotonic()
     with running_postgres() as database:
         result = asyncio.run(run(campaign, database, folder))
-    FIGURES.parent.mkdir(exist_ok=True)
     FIGURES.write_text(json.dumps(result.figures()) + "\n")
     print(report(result, time.monotonic() - began))
     if result.clean:
