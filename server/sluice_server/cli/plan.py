@@ -15,7 +15,7 @@ from rich.text import Text
 from sluice.client import Sluice
 from sluice.insurer.v1 import insurer_control_pb2
 from sluice.routing.v1 import plan_pb2, routing_pb2
-from sluice_server.cli import plan_simulate
+from sluice_server.cli import plan_diff, plan_simulate
 from sluice_server.cli.connection import (
     DEFAULT_ADDRESS,
     ActorName,
@@ -34,6 +34,7 @@ from sluice_server.domain.routing.plan import check_plan
 app = typer.Typer(help="Check, store, activate and read plans (分流配置).", no_args_is_help=True)
 
 PlanFile = Annotated[Path, typer.Argument(help="The plan's YAML.", exists=True, dir_okay=False, readable=True)]
+app.command()(plan_diff.diff)
 app.command()(plan_simulate.simulate)
 
 RequestId = Annotated[str, typer.Option(help="Makes a repeat harmless.")]
