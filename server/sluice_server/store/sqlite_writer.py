@@ -1,11 +1,18 @@
-"""Many orders in one commit on SQLite: a thread and a connection of its own, one multi-row statement for many rows."""
+"""Many orders in one commit on SQLite: a thread and a connection of its own, one multi-row statement for many rows.
+
+Every step of a statement lets go of the interpreter's lock and has to win it back from a busy event loop, which costs
+more than the step: so a batch is as few statements as possible, and none of them returns a row for each order.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import orjson
 
 from sluice_server.store.counts import COUNT_COLUMNS, UPSERT, CountChanges, standing
 from sluice_server.store.engine import BUSY_SECONDS, sqlite_pragmas
@@ -20,11 +27,15 @@ from sluice_server.store.rows import (
     Codec,
     Row,
 )
-from sluice_server.store.types import from_microseconds
+from sluice_server.store.types import from_microseconds, json_text
 from sluice_server.store.unit_of_work import WriteGate
 
 _ROWS_AT_ONCE = 256
-"""Rows of one statement at most; a batch is cut into powers of two, so that few statements are ever compiled."""
+"""Rows of one statement at most."""
+_SIZE_STEP = 64
+"""Up to here there is a statement for every number of rows, beyond only for multiples: few are ever compiled."""
+_STATEMENTS = 512
+"""Compiled statements that are kept: more than there are."""
 
 
 class SqliteWriter:
@@ -62,7 +73,11 @@ class SqliteWriter:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
+            self._path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=_STATEMENTS,
         )
         for pragma in sqlite_pragmas():
             connection.execute(pragma)
@@ -82,8 +97,8 @@ def _apply(connection: sqlite3.Connection, writes: Sequence[OrderWrite]) -> Sequ
     for write in writes:
         if write.new:
             new.setdefault(write.application_id, write)
-    numbers = dict(_insert_orders(connection, [write.row for write in new.values()]))
-    stored = [(numbers[write.application_id], write) for write in new.values() if write.application_id in numbers]
+    stored = _number(connection, new)
+    _insert(connection, "orders", ORDER_COLUMNS, [(order_seq, *write.row) for order_seq, write in stored], "")
     for _, write in stored:
         counts.move(None, write.standing)
 
@@ -101,14 +116,14 @@ def _apply(connection: sqlite3.Connection, writes: Sequence[OrderWrite]) -> Sequ
     return [id(write) in written for write in writes]
 
 
-def _insert_orders(connection: sqlite3.Connection, rows: Sequence[Row]) -> Iterator[tuple[str, int]]:
-    """Inserts those that are not known; their application_ids and order_seqs."""
-    for part in _powers_of_two(rows):
-        yield from connection.execute(
-            _values("orders", ORDER_COLUMNS, len(part))
-            + " ON CONFLICT (application_id) DO NOTHING RETURNING application_id, order_seq",
-            [value for row in part for value in row],
-        ).fetchall()
+def _number(connection: sqlite3.Connection, new: Mapping[str, OrderWrite]) -> list[tuple[int, OrderWrite]]:
+    """Those that are not known, each with the order_seq that it gets: nobody else writes until the commit."""
+    if not new:
+        return []
+    last, found = connection.execute(_KNOWN, (json_text(list(new)),)).fetchone()
+    known = frozenset(orjson.loads(found))
+    unknown = (write for application_id, write in new.items() if application_id not in known)
+    return list(enumerate(unknown, start=last + 1))
 
 
 def _change(connection: sqlite3.Connection, write: OrderWrite, counts: CountChanges) -> int | None:
@@ -136,24 +151,30 @@ def _with_numbers(numbered: Iterable[tuple[int, OrderWrite]], kind: str) -> list
 def _insert(
     connection: sqlite3.Connection, table: str, columns: Sequence[str], rows: Sequence[Row], conflict: str
 ) -> None:
-    for part in _powers_of_two(rows):
-        statement = _values(table, ("order_seq", *columns), len(part)) + f" {conflict}"
+    for part in _parts(rows):
+        statement = _values(table, ("order_seq", *columns), len(part), conflict)
         connection.execute(statement, [value for row in part for value in row])
 
 
-def _powers_of_two(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     start = 0
     while start < len(rows):
-        size = min(_ROWS_AT_ONCE, 1 << ((len(rows) - start).bit_length() - 1))
+        left = min(_ROWS_AT_ONCE, len(rows) - start)
+        size = left if left <= _SIZE_STEP else left - left % _SIZE_STEP
         yield rows[start : start + size]
         start += size
 
 
-def _values(table: str, columns: Sequence[str], count: int) -> str:
+@cache
+def _values(table: str, columns: tuple[str, ...], count: int, conflict: str) -> str:
     row = f"({', '.join('?' * len(columns))})"
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * count)}"  # noqa: S608 - own names
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([row] * count)} {conflict}"  # noqa: S608 - own names
 
 
+_KNOWN = (
+    "SELECT coalesce((SELECT max(order_seq) FROM orders), 0), (SELECT json_group_array(application_id) FROM orders "
+    "WHERE application_id IN (SELECT value FROM json_each(?)))"
+)
 _SELECT = (
     "SELECT order_seq, insurer_id, product_line, decided_at, submit_requested, state FROM orders "
     "WHERE application_id = ? AND version = ?"
@@ -170,4 +191,4 @@ _UPDATE = f"UPDATE orders SET {_CHANGES}, version = version + 1 WHERE order_seq 
 _UPSERT = "ON CONFLICT (order_seq, number) DO UPDATE SET " + ", ".join(
     f"{c} = excluded.{c}" for c in SUBMISSION_CHANGES
 )
-_ADD_COUNTS = f"{_values('order_counts', COUNT_COLUMNS, 1)} {UPSERT}"
+_ADD_COUNTS = _values("order_counts", COUNT_COLUMNS, 1, UPSERT)
