@@ -28,8 +28,9 @@ def pipeline(
     max_in_flight: int,
     max_streams: int,
     roles: Mapping[str, frozenset[Role]] | None = None,
+    client_certificates: bool = True,
 ) -> Pipeline:
-    """All interceptors; the first is outermost.
+    """All interceptors; the first is outermost. ``client_certificates``: whether clients may show one.
 
     Audit rows are written by the use cases, in the transaction of what they record; requests are validated where they
     are parsed, in each service's ``wire.py``.
@@ -44,7 +45,7 @@ def pipeline(
         # Outside of all that may refuse or fail. The pipeline alone then ends the call.
         Translate(),
         # Before shedding: control calls, which need an actor, must get through when the server is full.
-        Identify(clock, roles),
+        Identify(clock, roles, certificates=client_certificates),
         # Innermost: only calls that would really be served take up room.
         Shed(max_in_flight, max_streams, registry),
     )

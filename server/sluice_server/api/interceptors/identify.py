@@ -25,12 +25,15 @@ class Identify:
 
     The actor is the common name of the client's certificate where there is one; otherwise the one declared in the
     metadata ``sluice-actor``, marked as unverified. ``roles`` names those of verified actors; without it they have
-    all.
+    all. ``certificates`` False: clients cannot show one, so that no call need be asked for it.
     """
 
-    def __init__(self, clock: Clock, roles: Mapping[str, frozenset[Role]] | None = None) -> None:
+    def __init__(
+        self, clock: Clock, roles: Mapping[str, frozenset[Role]] | None = None, *, certificates: bool = True
+    ) -> None:
         self._clock = clock
         self._roles = roles
+        self._certificates = certificates
 
     async def __call__(self, call: ServerCall, proceed: Proceed) -> Any:
         access = ACCESS.get(call.method)
@@ -71,7 +74,7 @@ class Identify:
         return await proceed(call)
 
     def _actor(self, call: ServerCall) -> Actor | None:
-        names = call.grpc_context.auth_context().get("x509_common_name")
+        names = call.grpc_context.auth_context().get("x509_common_name") if self._certificates else None
         if names:
             name = next(iter(names)).decode(errors="replace")
             roles = frozenset(Role) if self._roles is None else self._roles.get(name, frozenset({Role.READER}))
