@@ -152,6 +152,7 @@ class Server:
             max_in_flight=settings.max_in_flight,
             max_streams=settings.max_streams,
             roles=roles,
+            client_certificates=settings.tls_client_ca is not None,
         )
         server = self._grpc = grpc.aio.server(interceptors=[interceptors], options=GRPC_OPTIONS)
         for service in application.services:
