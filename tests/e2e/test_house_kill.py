@@ -18,7 +18,16 @@ from sluice.insurer.v1 import audit_pb2, breaker_pb2, incident_pb2, insurer_cont
 from sluice.routing.v1 import order_pb2, routing_pb2
 from sluice_server.domain.orders.history import NEVER_ANSWERED
 from tests.support.books import Acknowledged, all_orders, read_books, until_final
-from tests.support.house import FIRST_OPERATOR, SECOND_OPERATOR, House, Server, application, furnish, house
+from tests.support.house import (
+    FIRST_OPERATOR,
+    SECOND_OPERATOR,
+    House,
+    Server,
+    application,
+    confirm_and_retry,
+    furnish,
+    house,
+)
 
 SECONDS = 60
 CALL_SECONDS = 3
@@ -113,24 +122,6 @@ async def audit(client: AsyncSluice) -> list[audit_pb2.AuditEvent]:
     return list(answer.audit_events)
 
 
-async def give_back(first: AsyncSluice, second: AsyncSluice) -> None:
-    """Confirm, retry until nothing is left, restore."""
-    await first.insurers.ConfirmRecovery(
-        insurer_control_pb2.ConfirmRecoveryRequest(
-            insurer_id=CUT, contact="operations desk", evidence="status page", reason="they are back"
-        )
-    )
-    request = insurer_control_pb2.RetryAbnormalOrdersRequest(insurer_id=CUT, reason="confirmed")
-    async with asyncio.timeout(SECONDS):
-        while True:
-            last = [step async for step in first.insurers.RetryAbnormalOrders(request)][-1]
-            if not last.stopped_because:
-                break
-            # Those that the workers have in hand at this moment.
-            assert "in other hands" in last.stopped_because
-    await second.insurers.RestoreTraffic(insurer_control_pb2.RestoreTrafficRequest(insurer_id=CUT, reason="clean"))
-
-
 async def test_a_kill_under_load_loses_nothing_and_insures_nobody_twice(tmp_path: Path, store_url: str) -> None:
     async with house(tmp_path, store_url, settings=SETTINGS) as home:
         callers, before = await killed_under_load(home)
@@ -147,7 +138,10 @@ async def test_a_kill_under_load_loses_nothing_and_insures_nobody_twice(tmp_path
             for insurer in home.insurers.values():
                 await insurer.set_mode("healthy")
             await callers.come_back(first)
-            await give_back(first, second)
+            await confirm_and_retry(first, CUT)
+            await second.insurers.RestoreTraffic(
+                insurer_control_pb2.RestoreTrafficRequest(insurer_id=CUT, reason="retries were clean")
+            )
             await until_final(first, SECONDS)
             verdict = await read_books(first, home.insurers, acknowledged)
             assert verdict.clean, verdict

@@ -16,7 +16,7 @@ from sluice.insurer.v1 import breaker_pb2, incident_pb2, insurer_control_pb2
 from sluice.routing.v1 import routing_pb2
 from sluice_server.alerts.payload import PAYLOAD_VERSION
 from tests.support.books import Acknowledged, read_books, until_final
-from tests.support.house import FIRST_OPERATOR, SECOND_OPERATOR, House, application, furnish, house
+from tests.support.house import FIRST_OPERATOR, SECOND_OPERATOR, House, application, confirm_and_retry, furnish, house
 
 FAILING = "insurer-b"
 OTHERS = ("insurer-a", "insurer-c")
@@ -141,22 +141,9 @@ async def test_a_failing_insurer_is_cut_by_itself_and_comes_back_through_two_peo
 
 async def way_back(first: AsyncSluice, second: AsyncSluice) -> str:
     """Confirm, retry, restore; the incident's id."""
-    confirmed = await first.insurers.ConfirmRecovery(
-        insurer_control_pb2.ConfirmRecoveryRequest(
-            insurer_id=FAILING, contact="operations desk", evidence="status page is green", reason="they are back"
-        )
-    )
-    assert confirmed.abnormal_orders > 0
-    steps = [
-        step
-        async for step in first.insurers.RetryAbnormalOrders(
-            insurer_control_pb2.RetryAbnormalOrdersRequest(insurer_id=FAILING, reason="after the confirmation")
-        )
-    ]
-    assert steps[-1].done
-    assert steps[-1].stopped_because == ""
-    assert steps[-1].remaining == 0
-    assert steps[-1].retried == steps[-1].insured > 0
+    last = await confirm_and_retry(first, FAILING)
+    assert last.remaining == 0
+    assert last.retried == last.insured > 0
     restore = insurer_control_pb2.RestoreTrafficRequest(insurer_id=FAILING, reason="the retries were clean")
     with pytest.raises(errors.PermissionDenied):
         await first.insurers.RestoreTraffic(restore)
