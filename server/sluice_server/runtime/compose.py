@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -46,6 +47,7 @@ from sluice_server.runtime.order_export import OrderExportWorker
 from sluice_server.runtime.order_workers import ParkedDrainWorker, ReconciliationWorker
 from sluice_server.runtime.settings import Settings
 from sluice_server.store import open_store
+from sluice_server.store.notices import BREAKERS
 from sluice_server.store.risk import RiskStoreReader
 
 
@@ -56,7 +58,7 @@ async def build(platform: Platform) -> Application:
     """
     async with AsyncExitStack() as opened:
         application = await _build(platform, opened)
-        return Application(application.services, application.workers, opened.pop_all().aclose)
+        return replace(application, close=opened.pop_all().aclose)
 
 
 async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
@@ -72,9 +74,10 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
     risk_reader = RiskStoreReader(settings.risk_store_url, model)
     opened.push_async_callback(risk_reader.close)
 
-    board = BreakerBoard(store, clock)
+    board = BreakerBoard(store, clock, lasts_seconds=settings.breaker_state_lasts_seconds)
     watch = BreakerWatch(store, board, clock, tick_seconds=settings.breaker_tick_seconds)
     active_plan = ActivePlan(store)
+    notices = store.notices({BREAKERS: board.notify})
     # The first call must not find them empty.
     await board.refresh()
     await active_plan.refresh()
@@ -142,11 +145,15 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
             Service(
                 risk_query_pb2.DESCRIPTOR.services_by_name["RiskQuery"].full_name,
                 lambda server: risk_query_pb2_grpc.add_RiskQueryServicer_to_server(RiskQueryServicer(risk), server),
+                # It answers from a database of its own, whatever becomes of the orders'.
+                needs_ready=False,
             ),
         ),
+        not_ready_because=board.not_ready_because,
         workers=(
             board,
             watch,
+            *((notices,) if notices is not None else ()),
             PlanRefresh(active_plan),
             ReconciliationWorker(
                 ReconcileOrder(

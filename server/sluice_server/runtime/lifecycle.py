@@ -29,6 +29,7 @@ from sluice_server.domain.tracing import Tracer
 from sluice_server.runtime.health import Health
 from sluice_server.runtime.logging import configure_logging
 from sluice_server.runtime.metrics import MetricsEndpoint, new_registry
+from sluice_server.runtime.readiness import Readiness
 from sluice_server.runtime.reflection import add_reflection
 from sluice_server.runtime.settings import Settings, SettingsError
 from sluice_server.runtime.stack_dump import dump_if_slow
@@ -72,10 +73,17 @@ class Service:
 
     name: str
     add: Callable[[grpc.aio.Server], None]
+    needs_ready: bool = True
+    """Whether it is NOT_SERVING while the application is not ready."""
 
 
 async def _nothing() -> None:
     """What there is to close where nothing is open."""
+
+
+def _always_ready() -> str:
+    """Of an application that nothing can make unfit."""
+    return ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,8 @@ class Application:
 
     services: Sequence[Service]
     workers: Sequence[Worker] = ()
+    not_ready_because: Callable[[], str] = _always_ready
+    """Asked all the time: why calls of the services are refused now; empty when they are served."""
     close: Callable[[], Awaitable[None]] = _nothing
     """Closes the store and connections; called last, when no call and no worker runs any more."""
 
@@ -161,9 +171,13 @@ class Server:
         names = [service.name for service in application.services]
         add_reflection(server, [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name])
         self.port = self._listen(server)
-        workers = Workers(application.workers, self._registry)
+        readiness = Readiness(
+            self._health,
+            ["", *(service.name for service in application.services if service.needs_ready)],
+            application.not_ready_because,
+        )
+        workers = Workers([*application.workers, readiness], self._registry)
         started.push_async_callback(workers.stop, WORKER_STOP_SECONDS)
-        workers.start()
 
         async def drain() -> None:
             await self._health.enter_graceful_shutdown()
@@ -174,6 +188,7 @@ class Server:
         await server.start()
         for name in ("", *names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        workers.start()
         self._log.info("serving", port=self.port, metrics_port=self.metrics_port, tls=settings.tls, services=names)
 
     def _listen(self, server: grpc.aio.Server) -> int:

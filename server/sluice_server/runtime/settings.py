@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     breaker_tick_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
     """How often the evidence is evaluated and the breakers' state of other replicas is read."""
 
+    breaker_state_lasts_seconds: Annotated[float, Field(ge=2, le=3600)] = 30.0
+    """How long a server that cannot read the breakers any more goes on routing by the last state that it knows. Then it
+    refuses with UNAVAILABLE and its health is NOT_SERVING, until it can read them again."""
+
     order_longest_call_seconds: Annotated[float, Field(ge=0.5, le=600)] = 30.0
     """A call to an insurer lasts at most this long, whatever the caller's deadline; an order whose process died in a
     call is taken up again when this is over."""

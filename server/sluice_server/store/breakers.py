@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, func, select, update
 
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Scope
 from sluice_server.store.content import POLICY
+from sluice_server.store.notices import BREAKERS
 from sluice_server.store.session import Session
 from sluice_server.store.tables import breakers
 
+_CUTS_LOCK = 0x536C75696366
+"""Key of the advisory lock: any number that nobody else uses (migrate.py has the one before it)."""
 _SAME = ("state_since", "evidence_since", "incident_id", "ramp_step", "trips_in_a_row")
 
 
@@ -28,7 +31,13 @@ class SqlBreakers:
             "version": breaker.version,
             **_changeable(breaker),
         }
+        self._session.announce(BREAKERS)
         return await self._session.insert_new(breakers, values, key=["insurer_id", "product_line"])
+
+    async def serialise_cuts(self) -> None:
+        # SQLite's one writer has the lock already. Held to the end of the transaction.
+        if self._session.dialect == "postgresql":
+            await self._session.execute(select(func.pg_advisory_xact_lock(_CUTS_LOCK)))
 
     async def get(self, scope: Scope) -> Breaker | None:
         statement = select(breakers).where(*_of(scope))
@@ -40,6 +49,7 @@ class SqlBreakers:
         return [_breaker(row) for row in (await self._session.execute(statement)).mappings()]
 
     async def save(self, breaker: Breaker) -> bool:
+        self._session.announce(BREAKERS)
         met = await self._session.changed(
             update(breakers)
             .where(*_of(breaker.scope), breakers.c.version == breaker.version)

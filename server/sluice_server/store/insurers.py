@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping, select, update
 from sluice_server.domain.breaker.ports import Insurer
 from sluice_server.domain.errors import ConcurrentChange
 from sluice_server.store.content import CAPACITY
+from sluice_server.store.notices import BREAKERS
 from sluice_server.store.session import Session
 from sluice_server.store.tables import insurers
 
@@ -23,6 +24,7 @@ class SqlInsurers:
     async def add(self, insurer: Insurer) -> bool:
         values = {"insurer_id": insurer.insurer_id, "version": insurer.version, **_changeable(insurer)}
         values["created_at"] = insurer.created_at
+        self._session.announce(BREAKERS)
         return await self._session.insert_new(insurers, values, key=["insurer_id"])
 
     async def get(self, insurer_id: str) -> Insurer | None:
@@ -35,6 +37,7 @@ class SqlInsurers:
         return [_insurer(row) for row in rows]
 
     async def save(self, insurer: Insurer) -> None:
+        self._session.announce(BREAKERS)
         met = await self._session.changed(
             update(insurers)
             .where(insurers.c.insurer_id == insurer.insurer_id, insurers.c.version == insurer.version)

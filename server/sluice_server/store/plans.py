@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping, Select, func, insert, literal, select, update
 
 from sluice_server.domain.errors import PlanNotFound, StaleEtag
 from sluice_server.domain.routing.ports import StoredPlan
+from sluice_server.store.notices import PLANS
 from sluice_server.store.session import Session
 from sluice_server.store.tables import plan_activation, plans
 
@@ -67,6 +68,7 @@ class SqlPlans:
         return version
 
     async def activate(self, version: int, *, expected_etag: str) -> StoredPlan:
+        self._session.announce(PLANS)
         statement = select(plan_activation.c.revision).with_for_update()
         stored_etag = str((await self._session.execute(statement)).scalar_one())
         if expected_etag and expected_etag != stored_etag:

@@ -12,7 +12,9 @@ from sqlalchemy.sql.schema import Table
 
 from sluice_server.store.counts import COUNT_COLUMNS, UPSERT, CountChanges
 from sluice_server.store.faults import database_errors
+from sluice_server.store.notices import CHANNEL
 
+_NOTIFY = text("SELECT pg_notify(:channel, :topic)")
 _VALUES = ", ".join(f":{column}" for column in COUNT_COLUMNS)
 _ADD_COUNTS = text(f"INSERT INTO order_counts ({', '.join(COUNT_COLUMNS)}) VALUES ({_VALUES}) {UPSERT}")  # noqa: S608 - constants
 
@@ -24,6 +26,7 @@ class Session:
         self._connection = connection
         self._shard = shard
         self.counts = CountChanges()
+        self._announced: set[str] = set()
 
     @property
     def dialect(self) -> str:
@@ -49,6 +52,18 @@ class Session:
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT that can say ON CONFLICT."""
         return sqlite.insert(table) if self.dialect == "sqlite" else postgresql.insert(table)
+
+    def announce(self, topic: str) -> None:
+        """Replicas shall hear of a change of this topic (notices.py) once it is committed."""
+        self._announced.add(topic)
+
+    async def send_notices(self) -> None:
+        """Hands the announced topics to the database, which passes them on when it commits. SQLite has nothing like
+        it: its processes poll."""
+        if self.dialect == "postgresql":
+            for topic in sorted(self._announced):
+                await self.execute(_NOTIFY, {"channel": CHANNEL, "topic": topic})
+        self._announced.clear()
 
     async def flush_counts(self) -> None:
         """Writes what was counted so far."""

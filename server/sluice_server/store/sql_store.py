@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +15,7 @@ from sluice_server.store.engine import BUSY_SECONDS, WRITE_OPTION, create_engine
 from sluice_server.store.faults import DatabaseLocked, database_errors
 from sluice_server.store.group_commit import CommitPace, GroupCommit
 from sluice_server.store.migrate import upgrade
+from sluice_server.store.notices import PostgresNotices
 from sluice_server.store.order_write import OrderWriter
 from sluice_server.store.postgres_writer import PostgresWriter
 from sluice_server.store.sqlite_writer import SqliteWriter
@@ -55,6 +56,11 @@ class SqlStore:
 
     def read(self) -> SqlUnitOfWork:
         return SqlUnitOfWork(self._reading, gate=None, shard=self._shard)
+
+    def notices(self, tell: Mapping[str, Callable[[], None]]) -> PostgresNotices | None:
+        """A worker that calls at once what is to be called when another process has changed something, by topic
+        (``notices.BREAKERS``, ``notices.PLANS``); None on SQLite, where one has to poll."""
+        return None if self._gate is not None else PostgresNotices(self._engine, tell)
 
     async def close(self) -> None:
         """Commits what waits in the decision log, then ends every connection."""

@@ -113,6 +113,7 @@ class SqlUnitOfWork:
         if "audit" in self.__dict__:
             # Last, because from here on everybody else who appends waits.
             await self.audit.flush()
+        await self._session.send_notices()
         connection = self._connection
         assert connection is not None, "entered"
         with database_errors():

@@ -62,6 +62,7 @@ class AutomaticChanges:
             return False
         try:
             async with self._store.write() as uow:
+                await uow.breakers.serialise_cuts()
                 if not await _unchanged(uow, breaker):
                     return True
                 # Once more on what is stored now: another insurer may have been cut at the same moment.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sluice_server.domain.breaker.machine import admission
 from sluice_server.domain.breaker.model import Breaker, Evidence, Scope
@@ -19,6 +18,8 @@ from sluice_server.domain.unit_of_work import Store
 REFRESH_SECONDS = 0.5
 """A cut by another replica is seen at the latest after this time and one read."""
 LONGEST_BACK_OFF_SECONDS = 2.0
+LONGEST_READ_SECONDS = 5.0
+"""A database that takes the question and never answers counts as one that cannot be reached."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +27,28 @@ logger = logging.getLogger(__name__)
 class BreakerBoard:
     """The breakers and insurers as last read from the store (TrafficSource). As a worker it reads them all the time.
 
-    While the store cannot be reached it goes on with what it knows; ``refreshed_at`` says how old that is.
+    While the store cannot be reached it goes on with what it knows, but not for ever: somebody may have cut an insurer
+    since. ``refreshed_at`` says how old it is.
     """
 
     name = "breaker-board"
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        lasts_seconds: float | None = None,
+        refresh_seconds: float = REFRESH_SECONDS,
+    ) -> None:
+        """``lasts_seconds``: how long a state that was read is good for; None: for ever. ``refresh_seconds``: the poll
+        of the worker, behind ``notify``."""
         self._store = store
         self._clock = clock
+        self._lasts = None if lasts_seconds is None else timedelta(seconds=lasts_seconds)
+        self._refresh_seconds = refresh_seconds
+        self._good_until: datetime | None = None
+        self._news = asyncio.Event()
         self._snapshot = TrafficSnapshot(0, {})
         self._breakers: Mapping[Scope, Breaker] = {}
         self._insurers: Mapping[str, Insurer] = {}
@@ -45,7 +60,22 @@ class BreakerBoard:
         """When the state that it shows was read; None before the first read."""
 
     def snapshot(self) -> TrafficSnapshot:
+        """Raises Unavailable when what it shows is too old to route by."""
+        if self._good_until is not None and self._clock.now() > self._good_until:
+            raise Unavailable(self.not_ready_because())
         return self._snapshot
+
+    def not_ready_because(self) -> str:
+        """Why nothing is routed by it; empty when it is fresh enough."""
+        now = self._clock.now()
+        if self._good_until is None or now <= self._good_until or self.refreshed_at is None:
+            return ""
+        age = (now - self.refreshed_at).total_seconds()
+        return f"the breakers were read {age:.0f} seconds ago and nobody knows who was cut since; repeat the call"
+
+    def notify(self) -> None:
+        """There is news in the store: the worker reads it at once."""
+        self._news.set()
 
     @property
     def breakers(self) -> Mapping[Scope, Breaker]:
@@ -86,6 +116,7 @@ class BreakerBoard:
             # A slow read has been overtaken.
             return
         self.refreshed_at = read_at
+        self._good_until = None if self._lasts is None else read_at + self._lasts
         if versions == self._versions:
             return
         self._versions = versions
@@ -106,16 +137,25 @@ class BreakerBoard:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Refreshes until ``stopping`` is set."""
-        pause = REFRESH_SECONDS
-        while not stopping.is_set():
-            try:
-                await self.refresh()
-                pause = REFRESH_SECONDS
-            except Unavailable as error:
-                pause = min(LONGEST_BACK_OFF_SECONDS, pause * 2)
-                logger.warning("breakers cannot be read, the last known state stays in force: %s", error.message)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), pause)
+        pause = self._refresh_seconds
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            while not stopping.is_set():
+                # Before the reading: what comes during it may not be in it.
+                self._news.clear()
+                try:
+                    async with asyncio.timeout(LONGEST_READ_SECONDS):
+                        await self.refresh()
+                    pause = self._refresh_seconds
+                except (Unavailable, TimeoutError) as error:
+                    pause = min(LONGEST_BACK_OFF_SECONDS, pause * 2)
+                    because = error.message if isinstance(error, Unavailable) else "no answer in time"
+                    logger.warning("breakers cannot be read, the last known state stays in force: %s", because)
+                news = asyncio.create_task(self._news.wait())
+                await asyncio.wait({stop, news}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+                news.cancel()
+        finally:
+            stop.cancel()
 
 
 def _nothing_seen(scope: Scope) -> None:

@@ -67,6 +67,8 @@ class CutTraffic:
         """Raises IllegalTransition while CONFIRMED or RETRYING."""
         now = self._clock.now()
         async with self._store.write() as uow:
+            # A person may cut anybody; but what the breaker cuts by itself at this moment must know of it.
+            await uow.breakers.serialise_cuts()
             target = await find_target(uow, command, "CutTraffic", now)
             if target.repeated:
                 return target.breaker
@@ -177,6 +179,7 @@ class SetBreakerMode:
     async def __call__(self, command: Command, mode: BreakerMode, context: CallContext) -> Breaker:
         now = self._clock.now()
         async with self._store.write() as uow:
+            await uow.breakers.serialise_cuts()
             target = await find_target(uow, command, "SetBreakerMode", now)
             breaker = target.breaker
             if target.repeated or breaker.mode is mode:

@@ -64,6 +64,12 @@ class BreakerRepository(Protocol):
 
     async def list(self) -> Sequence[Breaker]: ...
 
+    async def serialise_cuts(self) -> None:
+        """From here to its end no other unit of work that has called this reads or cuts anybody: rules over all
+        breakers (keep the last insurer) hold although two replicas cut two insurers at the same instant. Called before
+        anything is read."""
+        ...
+
     async def save(self, breaker: Breaker) -> bool:
         """Compare and set: writes a breaker that was read at ``breaker.version`` (the stored version is one more).
         False, and nothing written, when another replica or person was faster."""
