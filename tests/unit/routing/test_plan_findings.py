@@ -170,10 +170,10 @@ CASES: list[tuple[str, str, str, int, str, str]] = [
     (
         "CEL function",
         'application.channel.tier == "gold"',
-        "rating(application.channel.tier) == 1",
+        "grade(application.channel.tier) == 1",
         13,
         "rules[0].when",
-        "unknown function 'rating'",
+        "unknown function 'grade'",
     ),
     (
         "CEL regular expression",

@@ -8,7 +8,7 @@ import logging
 from sluice_server.domain.errors import NoActivePlan, Unavailable
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.plan import CompiledPlan, compile_plan
-from sluice_server.domain.routing.ports import StoredPlan
+from sluice_server.domain.routing.ports import RiskFactsSource, StoredPlan
 from sluice_server.domain.unit_of_work import Store
 
 logger = logging.getLogger(__name__)
@@ -17,19 +17,31 @@ ASIDE_FROM_CHARACTERS = 20_000
 """A text from this length on is compiled in a thread, so that calls go on meanwhile."""
 
 
-async def compile_aside(plan: StoredPlan | str, limits: PlanLimits = DEFAULT_LIMITS) -> CompiledPlan:
-    """``compile_plan`` that does not hold up the event loop. Raises InvalidPlan."""
+async def compile_aside(
+    plan: StoredPlan | str, limits: PlanLimits = DEFAULT_LIMITS, risk: RiskFactsSource | None = None
+) -> CompiledPlan:
+    """``compile_plan`` that does not hold up the event loop, and asks for the risk data that the plan reads.
+
+    Raises InvalidPlan.
+    """
     if len(plan if isinstance(plan, str) else plan.source) < ASIDE_FROM_CHARACTERS:
-        return compile_plan(plan, limits=limits)
-    return await asyncio.to_thread(compile_plan, plan, limits=limits)
+        compiled = compile_plan(plan, limits=limits, risk=risk)
+    else:
+        compiled = await asyncio.to_thread(compile_plan, plan, limits=limits, risk=risk)
+    if risk is not None and compiled.risk_needs:
+        await risk.need(compiled.risk_needs)
+    return compiled
 
 
 class ActivePlan:
     """Serves the store's active version. Swapped as a whole: a decision sees one version, never a mixture."""
 
-    def __init__(self, store: Store, limits: PlanLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, store: Store, limits: PlanLimits = DEFAULT_LIMITS, *, risk: RiskFactsSource | None = None
+    ) -> None:
         self._store = store
         self._limits = limits
+        self._risk = risk
         self._plan: CompiledPlan | None = None
         self._refreshing = asyncio.Lock()
 
@@ -53,7 +65,7 @@ class ActivePlan:
                 active = await uow.plans.active()
             if active is None:
                 return False
-            self._plan = await compile_aside(active, self._limits)
+            self._plan = await compile_aside(active, self._limits, self._risk)
             return True
 
 

@@ -14,7 +14,7 @@ from sluice_server.domain.routing.index import Value, holds
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.model import Application, Decision
 from sluice_server.domain.routing.plan import CompiledPlan, CompiledRule, Reading, RuleNotComputable
-from sluice_server.domain.routing.ports import PlanSource, TrafficSource
+from sluice_server.domain.routing.ports import PlanSource, RiskFactsSource, TrafficSource
 from sluice_server.domain.unit_of_work import Store
 
 SHOWN_VALUES = 8
@@ -56,12 +56,14 @@ class ExplainRoute:
         store: Store,
         clock: Clock,
         limits: PlanLimits = DEFAULT_LIMITS,
+        risk: RiskFactsSource | None = None,
     ) -> None:
         self._plans = plans
         self._traffic = traffic
         self._store = store
         self._clock = clock
         self._limits = limits
+        self._risk = risk
 
     async def __call__(self, application: Application, plan_version: int, context: CallContext) -> Explanation:
         """``plan_version`` 0 is the active plan. Stores nothing.
@@ -74,7 +76,7 @@ class ExplainRoute:
             version = await uow.plans.get(plan_version) if plan_version else None
         if plan_version and version is None:
             raise PlanNotFound(f"no plan has version {plan_version}; ListPlans shows those that exist")
-        plan = self._plans.current() if version is None else await compile_aside(version, self._limits)
+        plan = self._plans.current() if version is None else await compile_aside(version, self._limits, self._risk)
         now = self._clock.now()
         rules: list[RuleTrace] = []
         decision: Decision | None = None

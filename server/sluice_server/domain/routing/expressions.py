@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,8 @@ from sluice_server.domain.routing.fields import FIELDS, FactorValue, Getter, sug
 from sluice_server.domain.routing.flat_names import FLAT_NAME, flat_name, flattened
 from sluice_server.domain.routing.limits import PlanLimits
 from sluice_server.domain.routing.model import Application, Channel, Device
+from sluice_server.domain.routing.ports import RiskNeed
+from sluice_server.domain.routing.risk_functions import RISK_FUNCTIONS, ExampleLookup, RiskLookup, read_needs
 
 FUNCTIONS = frozenset(
     {
@@ -40,6 +42,9 @@ _STRING = re.compile(
 _PATH = re.compile(r"(?<![\w.])(application|factors)((?:\s*\.\s*[A-Za-z_]\w*)*)(\s*\[)?")
 _MACRO = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
 _NAMED = re.compile(r"[A-Za-z]\w*")
+
+
+NOTHING_FOUND = "rating or score found nothing for this kind and id (two texts)"
 
 
 class ExpressionFailed(Exception):
@@ -62,13 +67,23 @@ class Expression:
     """Of ``paths`` those that it reads within the variable ``application``."""
     nested_factors: bool
     """Whether it reads the variable ``factors``."""
+    needs: frozenset[RiskNeed] = frozenset()
+    """What it reads from the risk data."""
 
-    def evaluate(self, context: cel.Context) -> object:
-        """Raises ExpressionFailed."""
+    def evaluate(self, context: cel.Context, risk: RiskLookup | None = None) -> object:
+        """``risk``: what the context was built with. Raises ExpressionFailed, also when the risk data has nothing of
+        what it asked for."""
+        if risk is not None:
+            risk.nothing_found = False
         try:
-            return self.program.execute(context)
+            value: object = self.program.execute(context)
         except Exception as error:
+            if risk is not None and risk.nothing_found:
+                raise ExpressionFailed(NOTHING_FOUND) from error
             raise ExpressionFailed(_without_values(error, self.source)) from error
+        if risk is not None and risk.nothing_found:
+            raise ExpressionFailed(NOTHING_FOUND)
+        return value
 
 
 def factor_value(value: object) -> FactorValue:
@@ -100,10 +115,14 @@ def compile_expression(
             f"{len(macros)} of all, exists, exists_one, map, filter; at most {limits.max_comprehensions} is accepted "
             "(max_comprehensions)"
         )
+    masked = _STRING.sub(lambda literal: " " * len(literal.group()), source)
+    needs, need_problems = read_needs(source, masked, allowed=factors is None)
+    problems += need_problems
     for function in references["functions"]:
-        if _NAMED.fullmatch(function) and function not in FUNCTIONS:
+        if _NAMED.fullmatch(function) and function not in FUNCTIONS | RISK_FUNCTIONS:
             why = " (its patterns are compiled at every call; use startsWith)" if function == "matches" else ""
-            problems.append(f"unknown function {function!r}{why or suggestion(function, sorted(FUNCTIONS))}")
+            offered = sorted(FUNCTIONS | RISK_FUNCTIONS if factors is None else FUNCTIONS)
+            problems.append(f"unknown function {function!r}{why or suggestion(function, offered)}")
     known = {"application", "now", *macros} | ({"factors"} if factors is not None else set())
     for variable in references["variables"]:
         if variable not in known:
@@ -111,7 +130,9 @@ def compile_expression(
             problems.append(f"unknown name {variable!r}; known are {', '.join(names)}{_meant(variable, factors)}")
     paths, named, path_problems = _paths(text, frozenset(factors or ()))
     problems += path_problems
-    return (None, problems) if problems else (_expression(source, program, paths, named, macros), [])
+    if problems:
+        return None, problems
+    return replace(_expression(source, program, paths, named, macros), needs=needs), []
 
 
 def _expression(
@@ -194,11 +215,16 @@ class ContextBuilder:
         ]
         self._nested_factors = any(e.nested_factors for e in expressions)
         self._now = any("now" in e.program.variables() for e in expressions)
+        self.needs = frozenset[RiskNeed]().union(*(e.needs for e in expressions))
 
     def build(
-        self, application: Application, now: datetime, factors: Mapping[str, FactorValue] | None = None
+        self,
+        application: Application,
+        now: datetime,
+        factors: Mapping[str, FactorValue] | None = None,
+        risk: RiskLookup | None = None,
     ) -> cel.Context:
-        """A context for one evaluation of the plan; not to be shared between threads."""
+        """A context for one evaluation of the plan; not to be shared between threads. ``risk``: answers the needs."""
         variables: dict[str, object] = {name: get(application, now) for name, get in self._flat}
         if self._nested:
             variables["application"] = self._tree(application, now)
@@ -210,7 +236,7 @@ class ContextBuilder:
                     variables[name] = factors[factor]
             if self._nested_factors:
                 variables["factors"] = dict(factors)
-        return cel.Context(variables=variables)
+        return cel.Context(variables=variables, functions=risk.functions() if self.needs and risk else None)
 
     def _tree(self, application: Application, now: datetime) -> dict[str, Any]:
         tree: dict[str, Any] = {}
@@ -230,9 +256,10 @@ def check_types(expression: Expression, factors: Mapping[str, FactorValue], *, b
     Failures that depend on the example's values (an absent attribute, a text that is no number) are no finding.
     """
     builder = ContextBuilder([expression])
+    risk = ExampleLookup()
     for example in EXAMPLES:
         try:
-            value = expression.evaluate(builder.build(example, EXAMPLE_NOW, factors))
+            value = expression.evaluate(builder.build(example, EXAMPLE_NOW, factors, risk), risk)
             if boolean and not isinstance(value, bool):
                 return f"gives {_type_name(value)}; a condition gives true or false"
             if not boolean:

@@ -20,9 +20,10 @@ from sluice_server.domain.routing.index import RuleIndex, Value, holds, lookup_e
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.model import Application, Binding, Candidate, Decision, Disposition
 from sluice_server.domain.routing.parse import parse_plan
-from sluice_server.domain.routing.ports import StoredPlan, TrafficSnapshot
+from sluice_server.domain.routing.ports import RiskFactsSource, RiskNeed, StoredPlan, TrafficSnapshot
 from sluice_server.domain.routing.reach import check_reach
 from sluice_server.domain.routing.resolve import ResolvedBinding, ResolvedPlan, ResolvedRule, resolve_plan
+from sluice_server.domain.routing.risk_functions import NothingRated, RiskLookup
 from sluice_server.domain.routing.split import StickySplit, admitted_weight
 
 CUT, FAILED_BEFORE = "CUT", "FAILED_BEFORE"
@@ -67,14 +68,20 @@ def _fits_in_memory(plan: ResolvedPlan, findings: Findings, limits: PlanLimits) 
     return True
 
 
-def compile_plan(plan: StoredPlan | str, *, version: int = 0, limits: PlanLimits = DEFAULT_LIMITS) -> CompiledPlan:
+def compile_plan(
+    plan: StoredPlan | str,
+    *,
+    version: int = 0,
+    limits: PlanLimits = DEFAULT_LIMITS,
+    risk: RiskFactsSource | None = None,
+) -> CompiledPlan:
     """A stored version, or a text (of ``version``), ready to decide. Raises InvalidPlan with all errors."""
     source = plan if isinstance(plan, str) else plan.source
     # What is stored has been checked. A later release that finds more unreachable rules must still serve it.
     resolved, findings = check_plan(source, limits, reach=isinstance(plan, str))
     if resolved is None:
         raise invalid_plan(errors(findings))
-    return CompiledPlan(resolved, version if isinstance(plan, str) else plan.version)
+    return CompiledPlan(resolved, version if isinstance(plan, str) else plan.version, risk)
 
 
 def content_hash(source: str) -> str:
@@ -113,8 +120,10 @@ class Reading:
 class CompiledPlan:
     """One version of a plan. Immutable; decisions on it may run at the same time."""
 
-    def __init__(self, resolved: ResolvedPlan, version: int) -> None:
+    def __init__(self, resolved: ResolvedPlan, version: int, risk: RiskFactsSource | None = None) -> None:
+        """``risk``: what ``rating`` and ``score`` read; None: nothing is rated."""
         self.version = version
+        self._risk = risk or NothingRated()
         self._resolved = resolved
         rules = resolved.rules
         paths = dict.fromkeys(path for rule in rules for path in (*rule.conditions, rule.sticky_path))
@@ -144,6 +153,11 @@ class CompiledPlan:
         return self._rules
 
     @property
+    def risk_needs(self) -> frozenset[RiskNeed]:
+        """What its factors read from the risk data."""
+        return self._factor_context.needs
+
+    @property
     def insurer_ids(self) -> frozenset[str]:
         """Every insurer that may get an order."""
         return self._resolved.document.insurer_ids()
@@ -171,14 +185,24 @@ class CompiledPlan:
         """Whether the application's product is among the plan's products."""
         return any(fields(application) in products for fields, products in self._products)
 
-    def read(self, application: Application, now: datetime) -> Reading:
-        """Computes the factors and collects the values that the rules use. Raises RuleNotComputable."""
+    def read(
+        self, application: Application, now: datetime, *, recorded: Mapping[str, FactorValue] | None = None
+    ) -> Reading:
+        """Computes the factors and collects the values that the rules use. Raises RuleNotComputable.
+
+        ``recorded``: a decision's factors; those that read the risk data are taken from there.
+        """
         factors: dict[str, FactorValue] = {}
         if self._resolved.factors:
-            context = self._factor_context.build(application, now)
+            # One snapshot for all of them: a decision never mixes two data versions.
+            risk = RiskLookup(self._risk.snapshot()) if self._factor_context.needs else None
+            context = self._factor_context.build(application, now, risk=risk)
             for factor in self._resolved.factors:
+                if recorded is not None and factor.expression.needs and factor.name in recorded:
+                    factors[factor.name] = recorded[factor.name]
+                    continue
                 try:
-                    factors[factor.name] = factor_value(factor.expression.evaluate(context))
+                    factors[factor.name] = factor_value(factor.expression.evaluate(context, risk))
                 except ExpressionFailed as failure:
                     if factor.default is None:
                         raise self._not_computable(f"factor {factor.name!r}", failure) from failure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -44,6 +44,40 @@ class TrafficSource(Protocol):
     """Where a decision reads the breakers from: a snapshot in memory, never the database."""
 
     def snapshot(self) -> TrafficSnapshot: ...
+
+
+RiskNeed = tuple[str, str]
+"""What a plan reads from the risk data: ``rating`` or ``score``, and the kind of entity."""
+
+
+@dataclass(frozen=True, slots=True)
+class RiskFacts:
+    """What one risk data version says, as far as plans read it. Both maps are keyed by (kind, id)."""
+
+    data_version: int
+    """0: nothing was published."""
+    ratings: Mapping[tuple[str, str], str]
+    """Grades A to E by loss ratio; those that are not rated have none."""
+    scores: Mapping[tuple[str, str], float]
+    """0 to 100: 100 times the probability of being worse than the peers."""
+
+
+NO_RISK_FACTS = RiskFacts(0, {}, {})
+
+
+class RiskFactsSource(Protocol):
+    """Where ``rating`` and ``score`` of a plan's factors read from: a snapshot in memory, never the database."""
+
+    def snapshot(self) -> RiskFacts: ...
+
+    def kinds(self, function: str) -> frozenset[str]:
+        """The kinds of entities that have a ``rating``, or a ``score``."""
+        ...
+
+    async def need(self, needs: Set[RiskNeed]) -> None:
+        """From now on the snapshot holds these. Returns when it does, or after a moment: until they are there, and
+        while the risk data cannot be read, nothing is rated. Kinds that there are not are passed over."""
+        ...
 
 
 class PlanSource(Protocol):

@@ -29,6 +29,7 @@ from sluice_server.domain.routing.expressions import (
 from sluice_server.domain.routing.fields import FACTOR_PREFIX, FIELDS, FactorValue, FieldKind, kind_of, suggestion
 from sluice_server.domain.routing.findings import Findings
 from sluice_server.domain.routing.limits import PlanLimits
+from sluice_server.domain.routing.risk_functions import ExampleLookup
 from sluice_server.domain.routing.templates import Template, TemplateInvalid, compile_template
 
 WHOLE = 10_000
@@ -137,6 +138,12 @@ class _Resolver:
                 path,
                 "reads attributes and has no default: an application for which it cannot be computed is refused",
             )
+        if expression.needs and factor.default is None:
+            self._findings.error(
+                factor.line,
+                path,
+                "reads the risk data and has no default; write {expression: …, default: …} for what is not rated",
+            )
         self._remember_example(factor, expression)
         example = self._examples.get(factor.name)
         if (
@@ -154,10 +161,11 @@ class _Resolver:
 
     def _remember_example(self, factor: FactorText, expression: Expression) -> None:
         """What the factor is like, to check the conditions that use it."""
-        builder = ContextBuilder([expression])
+        builder, risk = ContextBuilder([expression]), ExampleLookup()
         for example in EXAMPLES:
             try:
-                self._examples[factor.name] = factor_value(expression.evaluate(builder.build(example, EXAMPLE_NOW)))
+                context = builder.build(example, EXAMPLE_NOW, risk=risk)
+                self._examples[factor.name] = factor_value(expression.evaluate(context, risk))
             except ExpressionFailed:
                 continue
         if factor.default is not None:

@@ -15,7 +15,7 @@ from sluice_server.domain.routing.active import compile_aside
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.model import Application
 from sluice_server.domain.routing.plan import CompiledPlan
-from sluice_server.domain.routing.ports import PlanSource, TrafficSnapshot
+from sluice_server.domain.routing.ports import PlanSource, RiskFactsSource, TrafficSnapshot
 from sluice_server.domain.unit_of_work import Store
 
 DEFAULT_LIMIT = 100_000
@@ -92,11 +92,13 @@ class SimulatePlan:
         plans: PlanSource,
         clock: Clock,
         limits: PlanLimits = DEFAULT_LIMITS,
+        risk: RiskFactsSource | None = None,
     ) -> None:
         self._store = store
         self._plans = plans
         self._clock = clock
         self._limits = limits
+        self._risk = risk
 
     async def __call__(self, simulation: Simulation) -> AsyncGenerator[SimulationStep, None]:
         """Raises, before the first step, InvalidPlan with every error or PlanNotFound; Unavailable at any time."""
@@ -122,7 +124,7 @@ class SimulatePlan:
 
     async def _draft(self, simulation: Simulation) -> CompiledPlan:
         if simulation.source:
-            return await compile_aside(simulation.source, self._limits)
+            return await compile_aside(simulation.source, self._limits, self._risk)
         async with self._store.read() as uow:
             stored = await uow.plans.get(simulation.version)
         if stored is None:
@@ -130,7 +132,7 @@ class SimulatePlan:
                 f"no plan has version {simulation.version}; ListPlans shows those that exist",
                 version=str(simulation.version),
             )
-        return await compile_aside(stored, self._limits)
+        return await compile_aside(stored, self._limits, self._risk)
 
     async def _stored(
         self, created_from: datetime | None, before: datetime, after: OrderPosition | None, total: int
