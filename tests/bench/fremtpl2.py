@@ -18,11 +18,19 @@ import numpy as np
 import pyarrow.parquet as parquet
 
 from sluice_server.domain.risk.models.cells import distinct_rows
-from sluice_server.domain.risk.models.challenger import fit_challenger
-from sluice_server.domain.risk.models.columns import Floats, Mask, ModelTable, NumberColumn, TextColumn, codes_of
+from sluice_server.domain.risk.models.challenger import Challenger, fit_challenger
+from sluice_server.domain.risk.models.columns import (
+    Column,
+    Floats,
+    Mask,
+    ModelTable,
+    NumberColumn,
+    TextColumn,
+    codes_of,
+)
 from sluice_server.domain.risk.models.deviance import poisson_deviance
 from sluice_server.domain.risk.models.factors import make_scale, parse_factor
-from sluice_server.domain.risk.models.glm import Family, fit_glm
+from sluice_server.domain.risk.models.glm import Family, FittedGlm, fit_glm
 from tests.bench.report import Row, report
 
 PUBLISHED_LEARN, PUBLISHED_TEST, PUBLISHED_BOOSTING = 31.26738, 32.17123, 31.468
@@ -55,7 +63,7 @@ def read(folder: Path) -> tuple[ModelTable, Mask]:
     """The set with the paper's cleaning, and which rows it learns from."""
     raw = parquet.read_table(folder / "freMTPL2freq.parquet")
     learn = parquet.read_table(folder / "noll_2018_learn.parquet")["learn"].to_numpy(zero_copy_only=False)
-    columns = {}
+    columns: dict[str, Column] = {}
     for factor in FACTORS:
         name = parse_factor(factor).name
         if name in NUMBERS:
@@ -79,8 +87,8 @@ def fit(table: ModelTable, learn: Mask, *, grouped: bool) -> Deviances:
     group = known.group if grouped else None
     challenger = fit_challenger(definitions, known.factors, known.claims, known.exposure, group)
 
-    def deviance(model: object, part: ModelTable) -> float:
-        predicted = model.predict(part.factors)  # type: ignore[attr-defined] - both models have it
+    def deviance(model: FittedGlm | Challenger, part: ModelTable) -> float:
+        predicted = model.predict(part.factors)
         return 100 * poisson_deviance(part.claims, predicted * part.exposure)
 
     return Deviances(

@@ -35,6 +35,7 @@ _METHODS = {
     IntervalMethod.EXACT_BINOMIAL: data_pb2.INTERVAL_METHOD_EXACT_BINOMIAL,
     IntervalMethod.GAMMA_MEAN: data_pb2.INTERVAL_METHOD_GAMMA_MEAN,
     IntervalMethod.GAMMA_POSTERIOR: data_pb2.INTERVAL_METHOD_GAMMA_POSTERIOR,
+    IntervalMethod.BOOTSTRAP: data_pb2.INTERVAL_METHOD_BOOTSTRAP,
 }
 _TYPES = {
     DimensionType.TEXT: semantic_model_pb2.DIMENSION_TYPE_TEXT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sluice_server.domain.context import CallContext
@@ -73,6 +74,23 @@ class GetRiskScore:
             )
         return _score(params, rating, screened, stamp)
 
+    async def all(self, entity: str, stamp: DataStamp) -> Mapping[str, float]:
+        """Every score of the kind, by id. Raises InvalidInput for an unknown kind, DataVersionNotFound, Unavailable."""
+        check_entity(entity, self._model.scored)
+        kind = self._model.entities[entity]
+        scores: dict[str, float] = {}
+        if kind.screened:
+            scores = {s.entity_id: _scale(None, s) for s in await self._anomalies.all(entity, stamp)}
+        if kind.rated:
+            all_of = await self._ratings.all(entity, RatingBasis.LOSS_RATIO, stamp.data_version)
+            scores |= {rating.entity_id: _scale(rating, None) for rating in all_of.ratings}
+        return scores
+
+
+def _scale(rating: Rating | None, screened: Screened | None) -> float:
+    """100 times the probability of being worse than the peers."""
+    return 100 * (rating.probability_worse if rating is not None else 1 - (screened.p_value if screened else 0.5))
+
 
 def _score(params: GetRiskScoreParams, rating: Rating | None, screened: Screened | None, stamp: DataStamp) -> RiskScore:
     abnormal = screened is not None and screened.q_value <= DEFAULT_FALSE_DISCOVERY_RATE
@@ -83,12 +101,11 @@ def _score(params: GetRiskScoreParams, rating: Rating | None, screened: Screened
         shrunk = rating.adjusted_interval
         upper = None if shrunk.upper is None else shrunk.upper / rating.portfolio
         interval = Interval(shrunk.lower / rating.portfolio, upper, shrunk.level, shrunk.method)
-    worse = rating.probability_worse if rating is not None else 1 - (screened.p_value if screened else 0.5)
     exposure = rating.exposure_years if rating is not None else float(screened.claims if screened else 0)
     return RiskScore(
         entity=params.entity,
         entity_id=params.entity_id,
-        score=100 * worse,
+        score=_scale(rating, screened),
         relative_risk=rating.relative_risk if rating is not None else None,
         relative_risk_interval=interval,
         grade=rating.grade if rating is not None else RatingGrade.UNRATED,

@@ -52,6 +52,7 @@ class IntervalMethod(StrEnum):
     EXACT_BINOMIAL = "exact_binomial"
     GAMMA_MEAN = "gamma_mean"
     GAMMA_POSTERIOR = "gamma_posterior"
+    BOOTSTRAP = "bootstrap"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,17 +28,17 @@ class Cells:
 
     def total(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """The sum over each cell."""
-        return np.bincount(self.of_row, weights=values, minlength=len(self))
+        return np.bincount(self.of_row, weights=values, minlength=len(self)).astype(np.float64)
 
 
-def rating_cells(columns: Sequence[npt.NDArray[np.generic]]) -> Cells:
+def rating_cells(columns: Sequence[npt.NDArray[Any]]) -> Cells:
     """The cells of rows with these encoded factors (whole numbers or floats, equally long)."""
     key = distinct_rows(columns)
     _, first, of_row = np.unique(key, return_index=True, return_inverse=True)
     return Cells(of_row.astype(np.int64), first.astype(np.int64))
 
 
-def distinct_rows(columns: Sequence[npt.NDArray[np.generic]]) -> Codes:
+def distinct_rows(columns: Sequence[npt.NDArray[Any]]) -> Codes:
     """A number for each row; equal where all columns are."""
     key: Codes = np.zeros(len(columns[0]), dtype=np.int64)
     size = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ class Term:
     level: str = ""
 
 
-def encode(scales: Sequence[Scale], factors: Mapping[str, Column]) -> list[npt.NDArray[np.generic]]:
+def encode(scales: Sequence[Scale], factors: Mapping[str, Column]) -> list[npt.NDArray[Any]]:
     """Each factor of each row: the index of its level, or its number."""
     return [scale.apply(factors[scale.name]) for scale in scales]
 
@@ -39,7 +40,7 @@ def terms_of(scales: Sequence[Scale]) -> tuple[Term, ...]:
     return tuple(terms)
 
 
-def design_matrix(scales: Sequence[Scale], encoded: Sequence[npt.NDArray[np.generic]]) -> sparse.csc_matrix:
+def design_matrix(scales: Sequence[Scale], encoded: Sequence[npt.NDArray[Any]]) -> sparse.csc_matrix:
     """The matrix without the intercept, rows × `terms_of`."""
     rows = len(encoded[0]) if encoded else 0
     blocks = []

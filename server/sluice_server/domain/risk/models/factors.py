@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -69,34 +69,36 @@ def parse_factor(text: str) -> FactorDefinition:
     ``increasing``, ``decreasing``. Raises InvalidInput.
     """
     name, *options = text.split(":")
-    found: dict[str, object] = {}
+    found = FactorDefinition(name)
     wrong = []
     for option in options:
-        word, _, value = option.partition("=")
         try:
-            if word == "bands" and value:
-                edges = tuple(float(edge) for edge in value.split(","))
-                if not all(a < b for a, b in itertools.pairwise(edges)) or not all(map(math.isfinite, edges)):
-                    raise ValueError  # noqa: TRY301 - said below, with the other wrong numbers
-                found |= {"treatment": Treatment.BANDS, "edges": edges}
-            elif word in {"min", "max"} and value:
-                found["least" if word == "min" else "greatest"] = float(value)
-            elif value:
-                wrong.append(option)
-            elif word in set(Treatment):
-                found["treatment"] = Treatment(word)
-            elif word == "log":
-                found |= {"treatment": Treatment.NUMBER, "logarithm": True}
-            elif word in {Direction.INCREASING, Direction.DECREASING}:
-                found["direction"] = Direction(word)
-            else:
-                wrong.append(option)
+            found = _with_option(found, option)
         except ValueError:
             wrong.append(option)
     if wrong or not name:
         known = "levels, bands, bands=E1,E2 (rising), number, log, ordinal, min=N, max=N, increasing, decreasing"
         raise InvalidInput([Violation(f"factor {text!r}", f"does not understand {wrong}; there are: {known}")])
-    return FactorDefinition(name, **found)  # type: ignore[arg-type] - the keys and types are those set above
+    return found
+
+
+def _with_option(definition: FactorDefinition, option: str) -> FactorDefinition:
+    """Raises ValueError for what is no option."""
+    word, given, value = option.partition("=")
+    if word == "bands" and given:
+        edges = tuple(float(edge) for edge in value.split(","))
+        if not all(a < b for a, b in itertools.pairwise(edges)) or not all(map(math.isfinite, edges)):
+            raise ValueError
+        return replace(definition, treatment=Treatment.BANDS, edges=edges)
+    if word == "min" and given:
+        return replace(definition, least=float(value))
+    if word == "max" and given:
+        return replace(definition, greatest=float(value))
+    if option == "log":
+        return replace(definition, treatment=Treatment.NUMBER, logarithm=True)
+    if option in {Direction.INCREASING, Direction.DECREASING}:
+        return replace(definition, direction=Direction(option))
+    return replace(definition, treatment=Treatment(option))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,13 @@ class NumberScale:
     """Divided by, so that all coefficients are of one size."""
     shown: tuple[float, ...]
     """Values at which relativities are shown, the base first, on the column's own scale."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is ``shown``, as text: the level of an ordinal column, else the number."""
+        if self.order:
+            return tuple(self.order[int(value) - 1] for value in self.shown)
+        return tuple(f"{value:.6g}" for value in self.shown)
 
     def place(self, column: Column) -> Floats:
         """The number each row counts with, before centring."""
@@ -280,14 +289,14 @@ def _equal_exposure(values: Floats, exposure: Floats) -> Floats:
     known = ~np.isnan(values)
     parts = [i / DEFAULT_BANDS for i in range(1, DEFAULT_BANDS)]
     edges = np.unique(_quantiles(values[known], exposure[known], parts))
-    return edges[edges < values[known].max()]
+    return np.asarray(edges[edges < values[known].max()])
 
 
 def _quantiles(values: Floats, weights: Floats, parts: Sequence[float]) -> Floats:
     order = np.argsort(values, kind="stable")
     cumulative = np.cumsum(weights[order])
     places = np.searchsorted(cumulative, np.array(parts) * cumulative[-1])
-    return values[order][np.minimum(places, len(values) - 1)]
+    return np.asarray(values[order][np.minimum(places, len(values) - 1)])
 
 
 def _band_names(edges: Sequence[float]) -> list[str]:

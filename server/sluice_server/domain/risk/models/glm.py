@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from scipy import sparse
 
 from sluice_server.domain.errors import FailedPrecondition
 from sluice_server.domain.risk.models.cells import rating_cells
-from sluice_server.domain.risk.models.columns import Codes, Column, Floats
+from sluice_server.domain.risk.models.columns import Codes, Column, Floats, TextColumn
 from sluice_server.domain.risk.models.design import Term, design_matrix, encode, independent_terms, terms_of
 from sluice_server.domain.risk.models.factors import LevelScale, Scale
 
@@ -99,7 +100,7 @@ class FittedGlm:
                 steps, places = np.ones(len(names)), [-1, *range(place, place + len(names) - 1)]
                 place += len(names) - 1
             else:
-                names = [f"{value:.6g}" for value in scale.shown]
+                names = scale.names
                 steps = scale.at(scale.shown) - scale.at(scale.shown[:1])
                 places = [-1, *[place] * (len(names) - 1)]
                 weights = (weights[0],) * len(names)
@@ -119,7 +120,7 @@ class FittedGlm:
                         math.exp(log - z * error),
                         math.exp(log + z * error),
                         weight,
-                        aliased=error == 0 and step != 0,
+                        aliased=error == 0 and float(step) != 0,
                     )
                 )
         return result
@@ -232,7 +233,7 @@ def _sandwich(
     return np.asarray(bread @ meat @ bread * (groups / max(groups - 1, 1)))
 
 
-def _weights_of(scale: Scale, values: npt.NDArray[np.generic], weights: Floats) -> tuple[float, ...]:
+def _weights_of(scale: Scale, values: npt.NDArray[Any], weights: Floats) -> tuple[float, ...]:
     if isinstance(scale, LevelScale):
         sums = np.bincount(values.astype(np.int64), weights=weights, minlength=len(scale.levels))
         return tuple(float(value) for value in sums)
@@ -240,7 +241,5 @@ def _weights_of(scale: Scale, values: npt.NDArray[np.generic], weights: Floats) 
 
 
 def _rows(factors: Mapping[str, Column]) -> int:
-    from sluice_server.domain.risk.models.columns import TextColumn
-
     column = next(iter(factors.values()))
     return len(column.codes if isinstance(column, TextColumn) else column.values)
