@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sluice_server.domain.errors import ConcurrentChange, Exhausted, Unavailable
+from sluice_server.domain.errors import ConcurrentChange, Exhausted, SluiceError, Unavailable
 from sluice_server.store.faults import meaning
 from sluice_server.store.order_write import OrderWrite, OrderWriter
 
@@ -27,7 +27,7 @@ _REPEATS = 3
 class CommitPace:
     """The settings of the group commit."""
 
-    minimum_gap_seconds: float = 0.002
+    minimum_gap_seconds: float = 0.004
     """From the beginning of one commit to the next at least. More gives larger batches, hence more throughput and more
     latency."""
     maximum_waiting: int = 20_000
@@ -60,16 +60,42 @@ class GroupCommit:
     async def commit(self, write: OrderWrite) -> bool:
         """Durable when it returns; see ``OrderWriter.write`` for the answer. A caller that is cancelled meanwhile
         leaves the write as it is. Raises Unavailable and, when too many wait, Exhausted."""
+        self._admit(1)
+        return await self._enqueue(write)
+
+    async def commit_all(self, writes: Sequence[OrderWrite]) -> Sequence[bool | Exception]:
+        """Many of one caller: for each what ``commit`` answers or raises. All are taken or none."""
+        try:
+            self._admit(len(writes))
+        except SluiceError as error:
+            return [error] * len(writes)
+        answers: list[bool | Exception] = []
+        waiting = [self._enqueue(write) for write in writes]
+        try:
+            # One after the other costs one wake-up for each commit; to wait for all at once, one for each write.
+            for done in waiting:
+                try:
+                    answers.append(await done)
+                except Exception as error:  # noqa: BLE001 - told in its place
+                    answers.append(error)
+        finally:
+            for done in waiting[len(answers) :]:
+                done.cancel()
+        return answers
+
+    def _admit(self, count: int) -> None:
         if self._closing.is_set():
             raise Unavailable("the store is closing; repeat the call at another replica")
         if self._task.done():
             raise RuntimeError("the group commit has ended") from self._task.exception()
-        if len(self._waiting) >= self._pace.maximum_waiting:
+        if len(self._waiting) + count > self._pace.maximum_waiting:
             raise Exhausted(f"{self._pace.maximum_waiting} writes wait for the database; repeat later")
+
+    def _enqueue(self, write: OrderWrite) -> asyncio.Future[bool]:
         done: asyncio.Future[bool] = self._loop.create_future()
         self._waiting.append(_Waiting(write, done))
         self._arrived.set()
-        return await done
+        return done
 
     async def close(self) -> None:
         """Takes no more writes, commits those that wait, ends the connection."""

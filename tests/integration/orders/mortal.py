@@ -6,6 +6,7 @@ read and call is killing it everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -89,6 +90,12 @@ class MortalLog:
     async def record(self, order: Order) -> Order:
         self._life.contact()
         recorded = await self._log.record(order)
+        self._life.contact()
+        return recorded
+
+    async def record_all(self, orders: Sequence[Order]) -> Sequence[Order | Exception]:
+        self._life.contact()
+        recorded = await self._log.record_all(orders)
         self._life.contact()
         return recorded
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from sluice_server.domain.errors import ApplicationConflict, NoActivePlan, NoRuleMatches
+from sluice_server.domain.orders.decide import RoutedOrder
 from sluice_server.domain.orders.model import OrderState, Outcome
 from sluice_server.domain.orders.report import OutcomeReport
 from sluice_server.domain.routing.plan import compile_plan
@@ -104,3 +106,38 @@ async def test_after_a_reported_unknown_outcome_nobody_else_is_named(world: Worl
     await world.report(OutcomeReport("app-1", A, Outcome.UNKNOWN, "TIMEOUT", request_id="r1"), context())
     again = await world.route(application(), context())
     assert (again.order.insurer_id, again.order.state, again.replayed) == (A, OrderState.ABNORMAL, True)
+
+
+async def test_of_many_each_is_answered_as_by_itself(world: World) -> None:
+    known = await world.route(application("app-1"), context())
+    await world.route(application("app-2"), context())
+    fresh, unserved = application("app-3"), replace(application("app-4"), product_line="other")
+    replayed, conflict, routed, refused = await world.route.many(
+        [application("app-1"), application("app-2", premium=1), fresh, unserved], context()
+    )
+    assert replayed == RoutedOrder(known.order, replayed=True)
+    assert isinstance(conflict, ApplicationConflict)
+    assert isinstance(refused, NoRuleMatches)
+    assert isinstance(routed, RoutedOrder)
+    assert not routed.replayed
+    assert await world.get("app-3") == routed.order
+
+
+async def test_many_repeats_are_answered_without_a_plan(world: World) -> None:
+    first = await world.route(application("app-1"), context())
+    world.plans.plan = None
+    replayed, undecided, conflict = await world.route.many(
+        [application("app-1"), application("app-2"), application("app-1", premium=1)], context()
+    )
+    assert replayed == RoutedOrder(first.order, replayed=True)
+    assert isinstance(undecided, NoActivePlan)
+    assert isinstance(conflict, ApplicationConflict)
+
+
+async def test_many_after_a_reported_definite_failure_name_another_insurer(world: World) -> None:
+    await world.route(application(), context())
+    await world.report(OutcomeReport("app-1", A, Outcome.TECHNICAL_FAILURE, "HTTP_503"), context())
+    [moved] = await world.route.many([application()], context())
+    assert isinstance(moved, RoutedOrder)
+    assert moved.order.insurer_id in (B, C)
+    assert not moved.replayed

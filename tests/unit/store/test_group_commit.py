@@ -129,6 +129,35 @@ async def test_a_write_that_the_database_refuses_fails_alone(commits: GroupCommi
     assert [type(answer) for answer in answers] == [bool, OverflowError, bool]
 
 
+async def test_many_writes_of_one_call_share_a_commit_and_each_has_its_answer(
+    commits: GroupCommit, writer: FakeWriter
+) -> None:
+    assert await commits.commit_all([new(name) for name in "abc"]) == [True] * 3
+    assert writer.batches == [["a", "b", "c"]]
+    writer.refused = {"e"}
+    answers = await commits.commit_all([new(name) for name in "def"])
+    assert [type(answer) for answer in answers] == [bool, OverflowError, bool]
+
+
+async def test_of_many_writes_that_do_not_all_find_room_none_is_taken(commits: GroupCommit, writer: FakeWriter) -> None:
+    answers = await commits.commit_all([new(name) for name in "abcd"])
+    assert [type(answer) for answer in answers] == [Exhausted] * 4
+    assert writer.batches == []
+
+
+async def test_a_caller_that_gives_up_many_writes_leaves_them_as_they_are(
+    commits: GroupCommit, writer: FakeWriter
+) -> None:
+    writer.let.clear()
+    call = asyncio.ensure_future(commits.commit_all([new(name) for name in "abc"]))
+    await writer.began.wait()
+    call.cancel()
+    await asyncio.wait([call])
+    writer.let.set()
+    assert await commits.commit(new("d"))
+    assert writer.batches == [["a", "b", "c"], ["d"]]
+
+
 async def test_the_victim_of_a_deadlock_is_repeated(commits: GroupCommit, writer: FakeWriter) -> None:
     writer.failures = [_deadlock()]
     assert await commits.commit(new("a"))

@@ -21,6 +21,7 @@ from sluice_server.domain.orders.route import RouteApplication
 from sluice_server.domain.orders.submit import SubmitApplication
 from sluice_server.domain.routing.catalogue import GetPlan, ListPlans
 from sluice_server.domain.routing.explain import ExplainRoute
+from sluice_server.domain.routing.model import Application
 from sluice_server.domain.routing.publish import ActivatePlan, CreatePlan, ValidatePlan
 from sluice_server.domain.routing.simulate import SimulatePlan
 
@@ -154,16 +155,24 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
     ) -> list[routing_pb2.RouteResult]:
         """Routes all at once, so that their decisions share commits. One that fails, fails alone."""
         wire.batch(messages)
-        return await asyncio.gather(*(self._route_one(m, i, context) for i, m in enumerate(messages)))
+        results = [routing_pb2.RouteResult(application_id=message.application_id) for message in messages]
+        applications: dict[int, Application] = {}
+        for place, message in enumerate(messages):
+            try:
+                applications[place] = wire.batch_item(message, place)
+            except Exception as error:  # noqa: BLE001 - one bad application fails alone, whatever is wrong with it
+                results[place].failure.CopyFrom(_failure(error, context))
+        routed = await self._use.route.many(list(applications.values()), context)
+        for place, answer in zip(applications, routed, strict=True):
+            if isinstance(answer, Exception):
+                results[place].failure.CopyFrom(_failure(answer, context))
+            else:
+                wire.fill_route_response(results[place].response, answer)
+        return results
 
-    async def _route_one(
-        self, message: application_pb2.Application, index: int, context: CallContext
-    ) -> routing_pb2.RouteResult:
-        try:
-            routed = await self._use.route(wire.batch_item(message, index), context)
-        except Exception as error:  # noqa: BLE001 - one bad application fails alone, whatever is wrong with it
-            failure = failure_of(error, context.request_id)
-            if failure.defect:
-                _log.exception("routing an application of a batch failed", request_id=context.request_id)
-            return routing_pb2.RouteResult(application_id=message.application_id, failure=wire.route_failure(failure))
-        return routing_pb2.RouteResult(application_id=message.application_id, response=wire.route_response(routed))
+
+def _failure(error: Exception, context: CallContext) -> routing_pb2.RouteFailure:
+    failure = failure_of(error, context.request_id)
+    if failure.defect:
+        _log.error("routing an application of a batch failed", request_id=context.request_id, exc_info=error)
+    return wire.route_failure(failure)

@@ -279,10 +279,15 @@ _SEVERITY = {
 
 
 def route_response(routed: RoutedOrder) -> routing_pb2.RouteResponse:
-    order = routed.order
-    response = routing_pb2.RouteResponse(state=_STATE[order.state], replayed=routed.replayed)
-    _fill_decision(response.decision, order.decision)
+    response = routing_pb2.RouteResponse()
+    fill_route_response(response, routed)
     return response
+
+
+def fill_route_response(response: routing_pb2.RouteResponse, routed: RoutedOrder) -> None:
+    response.state = _STATE[routed.order.state]
+    response.replayed = routed.replayed
+    _fill_decision(response.decision, routed.order.decision)
 
 
 def submit_response(routed: RoutedOrder) -> routing_pb2.SubmitResponse:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sluice_server.domain.context import Clock
-from sluice_server.domain.errors import ApplicationConflict, InvalidInput, NoActivePlan, NoRuleMatches
+from sluice_server.domain.errors import ApplicationConflict, InvalidInput, NoActivePlan, NoRuleMatches, SluiceError
 from sluice_server.domain.orders.history import received, redecided, stored
 from sluice_server.domain.orders.model import Order, OrderState
 from sluice_server.domain.orders.ports import DecisionLog
@@ -32,6 +33,8 @@ NOT_DECIDABLE = (NoActivePlan, NoRuleMatches, InvalidInput)
 ANY_DISPOSITION = frozenset(Disposition)
 SOMEBODY = frozenset({Disposition.ROUTED})
 """Only a decision that names an insurer who takes part."""
+DECISIONS_AT_A_TIME = 50
+"""Of a batch; then other calls get a turn."""
 
 
 class Decisions:
@@ -72,27 +75,65 @@ class Decisions:
         Raises ApplicationConflict when the application_id is stored with other content; NoActivePlan, NoRuleMatches and
         InvalidInput (a factor cannot be computed) only for a new application.
         """
-        now = self._clock.now()
-        fingerprint = application.fingerprint()
         try:
-            decision = await self._decide(application, number=1, failed=frozenset(), now=now)
+            order = await self._received(application, submit=submit, deadline=deadline)
         except NOT_DECIDABLE:
-            # The plan may have changed since the application was decided: a repeat is answered all the same.
-            known = await self._known(application.application_id)
+            known = await self._replayed(application)
             if known is None:
                 raise
-            return self._replay(known, fingerprint)
-        order = received(application, fingerprint, decision, submit=submit, now=now)
+            return known
+        return self._routed(order, await (record or self._record)(order))
+
+    async def first_of_many(
+        self, applications: Sequence[Application], *, deadline: datetime | None
+    ) -> Sequence[RoutedOrder | Exception]:
+        """What ``first`` does, for many in shared commits: in each place what ``first`` would return or raise."""
+        results: dict[int, RoutedOrder | Exception] = {}
+        orders: dict[int, Order] = {}
+        for place, application in enumerate(applications):
+            if place % DECISIONS_AT_A_TIME == DECISIONS_AT_A_TIME - 1:
+                await asyncio.sleep(0)  # the turn of other calls
+            try:
+                orders[place] = await self._received(application, submit=False, deadline=deadline)
+            except NOT_DECIDABLE as error:
+                try:
+                    results[place] = await self._replayed(application) or error
+                except SluiceError as other:
+                    results[place] = other
+            except Exception as error:  # noqa: BLE001 - told in its place: the others go on
+                results[place] = error
+        with self._tracer.span("order.record"):
+            recorded = await self._log.record_all(list(orders.values()))
+        for (place, order), found in zip(orders.items(), recorded, strict=True):
+            try:
+                results[place] = found if isinstance(found, Exception) else self._routed(order, found)
+            except ApplicationConflict as error:
+                results[place] = error
+        return [results[place] for place in range(len(applications))]
+
+    async def _received(self, application: Application, *, submit: bool, deadline: datetime | None) -> Order:
+        """The order of a new application with its first decision, not stored yet. Raises NOT_DECIDABLE."""
+        now = self._clock.now()
+        decision = await self._decide(application, number=1, failed=frozenset(), now=now)
+        order = received(application, application.fingerprint(), decision, submit=submit, now=now)
         if order.state is OrderState.PARKED:
-            order = replace(order, next_attempt_at=now + timedelta(seconds=self._timing.parked_seconds))
-        elif order.state is OrderState.ROUTED and submit:
+            return replace(order, next_attempt_at=now + timedelta(seconds=self._timing.parked_seconds))
+        if order.state is OrderState.ROUTED and submit:
             # The caller's own call goes on at once; a worker does if its process dies before the submission is written.
             end = self._timing.call_deadline(now, deadline) or now
-            order = replace(order, next_attempt_at=self._timing.overdue_at(end))
-        recorded = await (record or self._record)(order)
-        if recorded.decisions[0].decision_id != decision.decision_id:
-            return self._replay(recorded, fingerprint)
-        return RoutedOrder(recorded, replayed=False)
+            return replace(order, next_attempt_at=self._timing.overdue_at(end))
+        return order
+
+    def _routed(self, order: Order, recorded: Order) -> RoutedOrder:
+        if recorded.decisions[0].decision_id == order.decisions[0].decision_id:
+            return RoutedOrder(recorded, replayed=False)
+        return self._replay(recorded, order.fingerprint)
+
+    async def _replayed(self, application: Application) -> RoutedOrder | None:
+        """The stored order of an application that the present plan cannot decide: the plan may have changed since it
+        was decided, and a repeat is answered all the same."""
+        known = await self._known(application.application_id)
+        return None if known is None else self._replay(known, application.fingerprint())
 
     async def redecide(
         self, order: Order, *, failed: AbstractSet[str], accept: AbstractSet[Disposition]

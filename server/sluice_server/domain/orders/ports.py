@@ -161,6 +161,10 @@ class DecisionLog(Protocol):
         order instead (the caller compares fingerprints). Raises Unavailable when the store does not answer."""
         ...
 
+    async def record_all(self, orders: Sequence[Order]) -> Sequence[Order | Exception]:
+        """What ``record`` does, for many at once: in each place what ``record`` would return or raise."""
+        ...
+
     async def save(self, order: Order) -> None:
         """What ``OrderRepository.save`` does, in a commit that many calls share: for a change that needs nothing
         else in its unit of work. Durable when it returns; raises ConcurrentChange, Unavailable."""

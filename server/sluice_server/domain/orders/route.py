@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sluice_server.domain.context import CallContext
+from sluice_server.domain.errors import SluiceError
 from sluice_server.domain.orders.decide import SOMEBODY, Decisions, RoutedOrder
 from sluice_server.domain.orders.model import OrderState
 from sluice_server.domain.routing.model import Application
@@ -23,7 +26,22 @@ class RouteApplication:
         Raises ApplicationConflict, NoActivePlan, NoRuleMatches, Unavailable; ConcurrentChange when two calls decide a
         failed order again at the same moment (a repeat answers what the other decided).
         """
-        routed = await self._decisions.first(application, submit=False, deadline=context.deadline)
+        return await self._moved(await self._decisions.first(application, submit=False, deadline=context.deadline))
+
+    async def many(
+        self, applications: Sequence[Application], context: CallContext
+    ) -> Sequence[RoutedOrder | Exception]:
+        """Each application as by itself, all in shared commits: in each place the answer, or what would be raised."""
+        results = list(await self._decisions.first_of_many(applications, deadline=context.deadline))
+        for place, result in enumerate(results):
+            if isinstance(result, RoutedOrder):
+                try:
+                    results[place] = await self._moved(result)
+                except SluiceError as error:
+                    results[place] = error
+        return results
+
+    async def _moved(self, routed: RoutedOrder) -> RoutedOrder:
         order = routed.order
         if order.state is not OrderState.ABNORMAL or order.submit_requested or order.unsettled:
             return routed
