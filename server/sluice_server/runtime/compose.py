@@ -33,6 +33,7 @@ from sluice_server.domain.orders.retry import RetryOrders
 from sluice_server.domain.orders.route import RouteApplication
 from sluice_server.domain.orders.submit import SubmitApplication
 from sluice_server.domain.orders.timing import OrderTiming
+from sluice_server.domain.risk.facts import RiskFactsBoard
 from sluice_server.domain.risk.model_yaml import load_model, shipped_model
 from sluice_server.domain.risk.semantic_model import SemanticModel
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
@@ -76,11 +77,15 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
 
     board = BreakerBoard(store, clock, lasts_seconds=settings.breaker_state_lasts_seconds)
     watch = BreakerWatch(store, board, clock, tick_seconds=settings.breaker_tick_seconds)
-    active_plan = ActivePlan(store)
+    risk = build_risk_use_cases(model, risk_reader)
+    risk_facts = RiskFactsBoard(model, risk_reader, risk.list_ratings, risk.get_risk_score)
+    opened.push_async_callback(risk_facts.close)
+    active_plan = ActivePlan(store, risk=risk_facts)
     notices = store.notices({BREAKERS: board.notify})
     # The first call must not find them empty.
     await board.refresh()
     await active_plan.refresh()
+    await risk_facts.refresh()
 
     timing = OrderTiming(
         longest_call_seconds=settings.order_longest_call_seconds, quiet_seconds=settings.order_quiet_seconds
@@ -113,13 +118,13 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
         report_outcome=ReportOutcome(store=store, clock=clock, timing=timing, notify=watch.notify),
         get_order=GetOrder(store),
         list_orders=ListOrders(store),
-        explain=ExplainRoute(plans=active_plan, traffic=board, store=store, clock=clock),
-        validate_plan=ValidatePlan(store=store),
-        create_plan=CreatePlan(store=store, clock=clock),
+        explain=ExplainRoute(plans=active_plan, traffic=board, store=store, clock=clock, risk=risk_facts),
+        validate_plan=ValidatePlan(store=store, risk=risk_facts),
+        create_plan=CreatePlan(store=store, clock=clock, risk=risk_facts),
         activate_plan=ActivatePlan(store=store, clock=clock, refresh=active_plan.refresh),
         get_plan=GetPlan(store),
         list_plans=ListPlans(store),
-        simulate_plan=SimulatePlan(store=store, plans=active_plan, clock=clock),
+        simulate_plan=SimulatePlan(store=store, plans=active_plan, clock=clock, risk=risk_facts),
     )
     control = insurer_control_use_cases(
         store=store,
@@ -128,7 +133,6 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
         adapters=adapters,
         retries=RetryOrders(calls=calls, store=store, clock=clock, timing=timing),
     )
-    risk = build_risk_use_cases(model, risk_reader)
 
     return Application(
         services=(
@@ -155,6 +159,7 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
             watch,
             *((notices,) if notices is not None else ()),
             PlanRefresh(active_plan),
+            risk_facts,
             ReconciliationWorker(
                 ReconcileOrder(
                     decisions=decisions, calls=calls, log=store.decision_log, store=store, clock=clock, timing=timing

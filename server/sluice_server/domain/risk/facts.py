@@ -94,8 +94,8 @@ class RiskFactsBoard:
             self._answers = True
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until ``stopping`` is set; a data version is in force well within a second of its publication, and of the time
-        that its ratings take to compute."""
+        """Until ``stopping`` is set. A data version is in force well within a second of its publication, beside the
+        time that its ratings take to compute."""
         while not stopping.is_set():
             await self.refresh()
             try:

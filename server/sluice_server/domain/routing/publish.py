@@ -15,10 +15,11 @@ from sluice_server.domain.errors import (
 )
 from sluice_server.domain.identity import new_id
 from sluice_server.domain.routing.active import ASIDE_FROM_CHARACTERS
+from sluice_server.domain.routing.fields import suggestion
 from sluice_server.domain.routing.findings import Finding, Severity, errors, invalid_plan, warnings
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.plan import check_plan, content_hash
-from sluice_server.domain.routing.ports import StoredPlan
+from sluice_server.domain.routing.ports import RiskFactsSource, StoredPlan
 from sluice_server.domain.routing.resolve import ResolvedPlan
 from sluice_server.domain.unit_of_work import Store, UnitOfWork
 
@@ -90,12 +91,33 @@ def _unknown_warnings(plan: ResolvedPlan, unknown: list[str]) -> tuple[Finding, 
     return tuple(found)
 
 
-class ValidatePlan:
-    """Checks a plan's text."""
+def _unknown_kinds(plan: ResolvedPlan, risk: RiskFactsSource | None) -> tuple[Finding, ...]:
+    """Errors: with another word for the kind, everything would silently take the default."""
+    if risk is None:
+        return ()
+    lines = {factor.name: factor.line for factor in plan.document.factors}
+    return tuple(
+        Finding(
+            Severity.ERROR,
+            lines[factor.name],
+            f"factors.{factor.name}",
+            f"this server has no {function} of a {kind!r}{suggestion(kind, sorted(risk.kinds(function)))}",
+        )
+        for factor in plan.factors
+        for function, kind in sorted(factor.expression.needs)
+        if kind not in risk.kinds(function)
+    )
 
-    def __init__(self, *, store: Store, limits: PlanLimits = DEFAULT_LIMITS) -> None:
+
+class ValidatePlan:
+    """Checks a plan's text. ``risk``: which kinds are rated here; None: that is not checked."""
+
+    def __init__(
+        self, *, store: Store, limits: PlanLimits = DEFAULT_LIMITS, risk: RiskFactsSource | None = None
+    ) -> None:
         self._store = store
         self._limits = limits
+        self._risk = risk
 
     async def __call__(self, source: str) -> PlanCheck:
         """Every finding, by line. Stores nothing."""
@@ -103,16 +125,20 @@ class ValidatePlan:
         if plan is not None:
             async with self._store.read() as uow:
                 findings += _unknown_warnings(plan, await _unknown_insurers(uow, plan))
-        return PlanCheck(plan is not None, tuple(sorted(findings, key=lambda f: (f.line, f.path))))
+            findings += _unknown_kinds(plan, self._risk)
+        return PlanCheck(not errors(findings), tuple(sorted(findings, key=lambda f: (f.line, f.path))))
 
 
 class CreatePlan:
-    """Stores a new version."""
+    """Stores a new version. ``risk``: as of ValidatePlan."""
 
-    def __init__(self, *, store: Store, clock: Clock, limits: PlanLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, limits: PlanLimits = DEFAULT_LIMITS, risk: RiskFactsSource | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
+        self._risk = risk
 
     async def __call__(self, draft: PlanDraft, context: CallContext) -> StoredPlan:
         """The stored version; a repeat with the same request_id and text gives the one that it created.
@@ -120,7 +146,9 @@ class CreatePlan:
         Raises InvalidPlan with every error (nothing is stored then), RequestIdConflict.
         """
         plan, findings = await _checked(draft.source, self._limits)
-        if plan is None:
+        if plan is not None:
+            findings += _unknown_kinds(plan, self._risk)
+        if plan is None or errors(findings):
             raise invalid_plan(errors(findings))
         now = self._clock.now()
         digest = content_hash(draft.source)
