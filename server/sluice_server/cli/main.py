@@ -18,6 +18,7 @@ COMMANDS = {
     "incident": "sluice_server.cli.incident:app",
     "breaker": "sluice_server.cli.breaker:app",
     "audit": "sluice_server.cli.audit:app",
+    "risk": "sluice_server.cli.risk.command:app",
     "simulated-insurer": "sluice_server.cli.simulated_insurer:app",
     "alarm-sink": "sluice_server.cli.alarm_sink:app",
 }
