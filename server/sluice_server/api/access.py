@@ -20,6 +20,7 @@ class Access:
 
 READ = Access(frozenset(Role))
 SELL = Access(frozenset({Role.SELLER, Role.OPERATOR}))
+CANCEL = Access(frozenset({Role.SELLER, Role.OPERATOR}), control=True)
 OPERATE = Access(frozenset({Role.OPERATOR, Role.APPROVER}), control=True)
 APPROVE = Access(frozenset({Role.APPROVER}), control=True)
 ANALYSE = Access(frozenset({Role.ANALYST, Role.APPROVER}), control=True)
@@ -32,6 +33,8 @@ _ROUTING = {
     "ExplainRoute": READ,
     "Submit": SELL,
     "ReportOutcome": SELL,
+    # Sellers withdraw what they have sold.
+    "CancelOrder": CANCEL,
     "GetOrder": READ,
     "ListOrders": READ,
     "CreatePlan": OPERATE,
@@ -58,6 +61,9 @@ _INSURER_CONTROL = {
     "ListIncidents": READ,
     "GetIncident": READ,
     "ListAuditEvents": READ,
+    # Asks the insurer and keeps what it says; changes no order.
+    "ReconcilePolicies": SELL,
+    "GetPolicyReconciliation": READ,
 }
 _RISK_QUERY = {
     "DescribeModel": READ,

@@ -160,6 +160,14 @@ class RiskResourceNotFound(NotFound):
     reason = "RISK_RESOURCE_NOT_FOUND"
 
 
+class ReconciliationNotFound(NotFound):
+    reason = "RECONCILIATION_NOT_FOUND"
+
+
+class InsurerUnavailable(Unavailable):
+    reason = "INSURER_UNAVAILABLE"
+
+
 class ApplicationConflict(AlreadyExists):
     reason = "APPLICATION_CONFLICT"
 

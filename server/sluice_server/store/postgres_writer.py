@@ -183,6 +183,7 @@ def _columns(rows: Sequence[Row], width: int) -> list[Sequence[Any]]:
 
 
 _TYPES = {
+    "accepted_at": "timestamptz",
     "attempts": "integer",
     "bucket": "bigint",
     "created_at": "timestamptz",

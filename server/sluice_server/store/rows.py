@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from sluice_server.domain.orders.model import Order, OrderState, Outcome, Submission, SubmissionKind
+from sluice_server.domain.orders.model import Order, OrderState, Outcome, ReportFlag, Submission, SubmissionKind
 from sluice_server.domain.routing.model import Decision
 from sluice_server.store.content import APPLICATION, DECISION
 from sluice_server.store.types import json_text, to_microseconds
@@ -65,9 +65,13 @@ SUBMISSION_COLUMNS = (
     "latency_seconds",
     "settled_outcome",
     "settled_at",
+    "accepted_at",
+    "reference",
+    "flag",
 )
 """Beside order_seq."""
 SUBMISSION_CHANGES = (
+    "deadline",
     "finished_at",
     "outcome",
     "error_code",
@@ -76,6 +80,8 @@ SUBMISSION_CHANGES = (
     "latency_seconds",
     "settled_outcome",
     "settled_at",
+    "accepted_at",
+    "reference",
 )
 """What may change of a submission that is stored."""
 
@@ -178,6 +184,9 @@ def submission_row(submission: Submission, codec: Codec) -> Row:
         submission.latency_seconds,
         None if submission.settled_outcome is None else submission.settled_outcome.value,
         None if submission.settled_at is None else time(submission.settled_at),
+        None if submission.accepted_at is None else time(submission.accepted_at),
+        submission.reference or None,
+        None if submission.flag is None else submission.flag.value,
     )
 
 
@@ -227,6 +236,8 @@ def submission_of(row: RowMapping, application_id: str) -> Submission:
         kind=SubmissionKind(row["kind"]),
         outcome=_outcome(row["outcome"]),
         settled_outcome=_outcome(row["settled_outcome"]),
+        reference=row["reference"] or "",
+        flag=None if row["flag"] is None else ReportFlag(row["flag"]),
         **{name: row[name] for name in _PLAIN_SUBMISSION_COLUMNS},
     )
 
@@ -236,7 +247,8 @@ def named(columns: Sequence[str], row: Row) -> dict[str, Any]:
     return dict(zip(columns, row, strict=True))
 
 
-_PLAIN_SUBMISSION_COLUMNS = tuple(c for c in SUBMISSION_COLUMNS if c not in ("kind", "outcome", "settled_outcome"))
+_CONVERTED = frozenset({"kind", "outcome", "settled_outcome", "reference", "flag"})
+_PLAIN_SUBMISSION_COLUMNS = tuple(c for c in SUBMISSION_COLUMNS if c not in _CONVERTED)
 
 
 def _outcome(value: str | None) -> Outcome | None:

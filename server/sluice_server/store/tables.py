@@ -46,6 +46,7 @@ DUE = text("next_attempt_at IS NOT NULL")
 ABNORMAL = text("state IN ('ABNORMAL', 'PARKED')")
 IN_INCIDENT = text("incident_id <> ''")
 FINISHED = text("finished_at IS NOT NULL")
+AWAITED = text("accepted_at IS NOT NULL OR outcome = 'UNKNOWN' OR settled_at IS NOT NULL")
 UNDELIVERED = text("delivered_at IS NULL")
 DELIVERED = text("delivered_at IS NOT NULL")
 
@@ -77,6 +78,8 @@ orders = Table(
     Column("version", BigInteger, nullable=False),
 )
 Index("ix_orders_created", orders.c.created_at)
+Index("ix_orders_insurer", orders.c.insurer_id, orders.c.created_at)
+Index("ix_orders_product", orders.c.product_code, orders.c.created_at)
 Index("ix_orders_updated", orders.c.updated_at)
 Index("ix_orders_decided", orders.c.decided_at)
 Index("ix_orders_backlog", orders.c.insurer_id, orders.c.product_line, orders.c.decided_at, **_partial(BACKLOG))
@@ -120,8 +123,13 @@ submissions = Table(
     Column("latency_seconds", Float(53)),
     Column("settled_outcome", Text),
     Column("settled_at", UtcTime),
+    Column("accepted_at", UtcTime),
+    Column("reference", Text),
+    Column("flag", Text),
     sqlite_with_rowid=False,
 )
+# What an insurer may tell by a callback. Only calls that were not answered at once are in it: the others cost nothing.
+Index("ix_submissions_callback", submissions.c.idempotency_key, **_partial(AWAITED))
 Index("ix_submissions_finished", submissions.c.finished_at, **_partial(FINISHED))
 Index("ix_submissions_insurer", submissions.c.insurer_id, submissions.c.started_at)
 
@@ -138,6 +146,20 @@ order_counts = Table(
     Column("submitted", BigInteger, nullable=False),  # of these, the ones that Sluice submits
     Column("finished", BigInteger, nullable=False),  # of these, the final ones
     sqlite_with_rowid=False,
+)
+
+# The last comparison of an insurer's list of policies with the store, for each day; also the claim of the process that
+# makes it.
+policy_reconciliations = Table(
+    "policy_reconciliations",
+    metadata,
+    Column("insurer_id", Identifier, primary_key=True),
+    Column("day", Text, primary_key=True),  # YYYY-MM-DD of the insurer's calendar
+    Column("started_at", UtcTime, nullable=False),
+    Column("finished_at", UtcTime),
+    Column("claimed_until", UtcTime),
+    Column("content", Json, nullable=False),  # what it found; empty until it is finished
+    Column("version", BigInteger, nullable=False),
 )
 
 plans = Table(

@@ -16,7 +16,7 @@ from sluice_server.api.errors import Failure
 from sluice_server.api.routing.fields import Fields
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.decide import RoutedOrder
-from sluice_server.domain.orders.model import Order, OrderState, Outcome, Submission, SubmissionKind
+from sluice_server.domain.orders.model import Order, OrderState, Outcome, ReportFlag, Submission, SubmissionKind
 from sluice_server.domain.orders.ports import OrderFilter
 from sluice_server.domain.orders.queries import DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE
 from sluice_server.domain.orders.report import OutcomeReport
@@ -268,6 +268,9 @@ _KIND = {
     kind: cast("order_pb2.SubmissionKind", order_pb2.SubmissionKind.Value(f"SUBMISSION_KIND_{kind}"))
     for kind in SubmissionKind
 }
+_FLAG = {
+    flag: cast("order_pb2.ReportFlag", order_pb2.ReportFlag.Value(f"REPORT_FLAG_{flag}")) for flag in ReportFlag
+}
 _DISPOSITION = {
     disposition: cast("decision_pb2.Disposition", decision_pb2.Disposition.Value(f"DISPOSITION_{disposition}"))
     for disposition in Disposition
@@ -370,6 +373,7 @@ def order_message(order: Order) -> order_pb2.Order:
         create_time=_timestamp(order.created_at),
         update_time=_timestamp(order.updated_at),
         etag=str(order.version),
+        contradictions=len(order.contradictions),
     )
 
 
@@ -409,6 +413,9 @@ def _submission(submission: Submission) -> order_pb2.Submission:
         start_time=_timestamp(submission.started_at),
         finish_time=None if submission.finished_at is None else _timestamp(submission.finished_at),
         latency=None if submission.latency_seconds is None else _duration(submission.latency_seconds),
+        accept_time=None if submission.accepted_at is None else _timestamp(submission.accepted_at),
+        deadline=_timestamp(submission.deadline) if standing is None else None,
+        flag=order_pb2.REPORT_FLAG_UNSPECIFIED if submission.flag is None else _FLAG[submission.flag],
     )
 
 

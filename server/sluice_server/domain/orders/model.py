@@ -53,6 +53,17 @@ class SubmissionKind(StrEnum):
     """Sluice, retrying an abnormal order."""
     REPORTED = "REPORTED"
     """Another team, told by ReportOutcome."""
+    CALLBACK = "CALLBACK"
+    """Nobody: the insurer told something of its own accord that changes nothing (``flag`` says why it is kept)."""
+
+
+class ReportFlag(StrEnum):
+    """Why a report is kept that did not decide its order."""
+
+    LATE = "LATE"
+    """It tells of an earlier call, when the order had gone on already; it agrees with what is known."""
+    CONTRADICTING = "CONTRADICTING"
+    """It cannot be true together with what is known: a person must look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,18 @@ class Submission:
     """What was found out later by inquiry, by a repeat with the same key or by a report. UNKNOWN: the process died, so
     that nobody heard the answer (no evidence against the insurer)."""
     settled_at: datetime | None = None
+    accepted_at: datetime | None = None
+    """When the insurer said that it will decide later. Until it is settled the submission is under way; ``deadline`` is
+    then the moment by which the insurer should have decided, ``latency_seconds`` the time that this answer took."""
+    reference: str = ""
+    """What the insurer calls an accepted request, where it must be asked by that."""
+    flag: ReportFlag | None = None
+    """A report that decided nothing: kept to be read, left out of everything that the order's life goes by."""
+
+    @property
+    def pending(self) -> bool:
+        """Accepted by the insurer, which has not decided yet."""
+        return self.accepted_at is not None and self.standing is None
 
     @property
     def standing(self) -> Outcome | None:
@@ -93,7 +116,7 @@ class Submission:
     @property
     def unsettled(self) -> bool:
         """It may have been insured, or may still be: nobody else may be asked before this is known."""
-        return self.standing is None or self.standing is Outcome.UNKNOWN
+        return self.flag is None and (self.standing is None or self.standing is Outcome.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +158,9 @@ class Order:
     def insurer_id(self) -> str:
         """The insurer in charge (that insured, when one did); empty when parked or rejected by the plan."""
         if self.state is OrderState.INSURED:
-            for submission in reversed(self.submissions):
-                if submission.standing is Outcome.SUCCESS:
-                    return submission.insurer_id
+            insured = [s for s in self.submissions if s.standing is Outcome.SUCCESS]
+            for submission in (*(s for s in insured if s.policy_number == self.policy_number), *reversed(insured)):
+                return submission.insurer_id
         return self.decisions[-1].insurer_id if self.decisions else ""
 
     @property
@@ -153,13 +176,18 @@ class Order:
     @property
     def failed_insurers(self) -> frozenset[str]:
         """Insurers of whom it is certain that they failed technically and insured nothing."""
-        failed = {s.insurer_id for s in self.submissions if s.standing is Outcome.TECHNICAL_FAILURE}
+        failed = {s.insurer_id for s in self.submissions if s.standing is Outcome.TECHNICAL_FAILURE and s.flag is None}
         return frozenset(failed - {s.insurer_id for s in self.unsettled})
 
     @property
     def technical_failures(self) -> int:
         """Calls that ended technically, unknown ones included."""
         return sum(s.outcome in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN) for s in self.submissions)
+
+    @property
+    def contradictions(self) -> tuple[Submission, ...]:
+        """Reports that cannot be true together with the rest."""
+        return tuple(s for s in self.submissions if s.flag is ReportFlag.CONTRADICTING)
 
     @property
     def rerouted(self) -> bool:

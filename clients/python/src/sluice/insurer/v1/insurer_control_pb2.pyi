@@ -7,6 +7,7 @@ from sluice.insurer.v1 import audit_pb2 as _audit_pb2
 from sluice.insurer.v1 import breaker_pb2 as _breaker_pb2
 from sluice.insurer.v1 import incident_pb2 as _incident_pb2
 from sluice.insurer.v1 import insurer_pb2 as _insurer_pb2
+from sluice.insurer.v1 import reconciliation_pb2 as _reconciliation_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from sluice.insurer.v1 import insurer_control_pb2 as sluice_dot_insurer_dot_v1_dot_insurer__control__pb2
+from sluice.insurer.v1 import reconciliation_pb2 as sluice_dot_insurer_dot_v1_dot_reconciliation__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -115,6 +116,16 @@ class InsurerControlStub:
                 '/sluice.insurer.v1.InsurerControl/ListAuditEvents',
                 request_serializer=sluice_dot_insurer_dot_v1_dot_insurer__control__pb2.ListAuditEventsRequest.SerializeToString,
                 response_deserializer=sluice_dot_insurer_dot_v1_dot_insurer__control__pb2.ListAuditEventsResponse.FromString,
+                _registered_method=True)
+        self.ReconcilePolicies = channel.unary_unary(
+                '/sluice.insurer.v1.InsurerControl/ReconcilePolicies',
+                request_serializer=sluice_dot_insurer_dot_v1_dot_reconciliation__pb2.ReconcilePoliciesRequest.SerializeToString,
+                response_deserializer=sluice_dot_insurer_dot_v1_dot_reconciliation__pb2.ReconcilePoliciesResponse.FromString,
+                _registered_method=True)
+        self.GetPolicyReconciliation = channel.unary_unary(
+                '/sluice.insurer.v1.InsurerControl/GetPolicyReconciliation',
+                request_serializer=sluice_dot_insurer_dot_v1_dot_reconciliation__pb2.GetPolicyReconciliationRequest.SerializeToString,
+                response_deserializer=sluice_dot_insurer_dot_v1_dot_reconciliation__pb2.GetPolicyReconciliationResponse.FromString,
                 _registered_method=True)
 
 
@@ -266,6 +277,27 @@ class InsurerControlServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReconcilePolicies(self, request, context):
+        """对账: compares an insurer's list of policies of one day with the store, policy by policy, and keeps the result. Sluice
+        does it by itself once a day for every insurer whose adapter has a list.
+        Precondition: the insurer's adapter has a list; nobody else compares the same day now.
+        Effect: the kept result of that day is replaced; an alarm is raised when either side lacks something. No order changes.
+        Repeat: compares again.
+        Errors: FAILED_PRECONDITION (INSURER_NOT_CONFIGURED), ABORTED (CONCURRENT_CHANGE) while it is under way elsewhere,
+        UNAVAILABLE when the insurer's list cannot be read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPolicyReconciliation(self, request, context):
+        """The kept result of ReconcilePolicies.
+        Errors: NOT_FOUND (RECONCILIATION_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InsurerControlServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -343,6 +375,16 @@ def add_InsurerControlServicer_to_server(servicer, server):
                     servicer.ListAuditEvents,
                     request_deserializer=sluice_dot_insurer_dot_v1_dot_insurer__control__pb2.ListAuditEventsRequest.FromString,
                     response_serializer=sluice_dot_insurer_dot_v1_dot_insurer__control__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
+            'ReconcilePolicies': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReconcilePolicies,
+                    request_deserializer=sluice_dot_insurer_dot_v1_dot_reconciliation__pb2.ReconcilePoliciesRequest.FromString,
+                    response_serializer=sluice_dot_insurer_dot_v1_dot_reconciliation__pb2.ReconcilePoliciesResponse.SerializeToString,
+            ),
+            'GetPolicyReconciliation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicyReconciliation,
+                    request_deserializer=sluice_dot_insurer_dot_v1_dot_reconciliation__pb2.GetPolicyReconciliationRequest.FromString,
+                    response_serializer=sluice_dot_insurer_dot_v1_dot_reconciliation__pb2.GetPolicyReconciliationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -757,6 +799,60 @@ class InsurerControl:
             '/sluice.insurer.v1.InsurerControl/ListAuditEvents',
             sluice_dot_insurer_dot_v1_dot_insurer__control__pb2.ListAuditEventsRequest.SerializeToString,
             sluice_dot_insurer_dot_v1_dot_insurer__control__pb2.ListAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcilePolicies(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sluice.insurer.v1.InsurerControl/ReconcilePolicies',
+            sluice_dot_insurer_dot_v1_dot_reconciliation__pb2.ReconcilePoliciesRequest.SerializeToString,
+            sluice_dot_insurer_dot_v1_dot_reconciliation__pb2.ReconcilePoliciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicyReconciliation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sluice.insurer.v1.InsurerControl/GetPolicyReconciliation',
+            sluice_dot_insurer_dot_v1_dot_reconciliation__pb2.GetPolicyReconciliationRequest.SerializeToString,
+            sluice_dot_insurer_dot_v1_dot_reconciliation__pb2.GetPolicyReconciliationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from sluice.insurer.v1 import insurer_control_pb2 as _insurer_control_pb2
+from sluice.insurer.v1 import reconciliation_pb2 as _reconciliation_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -117,6 +118,19 @@ class InsurerControlStub:
     """The audit trail, newest first.
     Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
     """
+    ReconcilePolicies: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ReconcilePoliciesRequest, _reconciliation_pb2.ReconcilePoliciesResponse]
+    """对账: compares an insurer's list of policies of one day with the store, policy by policy, and keeps the result. Sluice
+    does it by itself once a day for every insurer whose adapter has a list.
+    Precondition: the insurer's adapter has a list; nobody else compares the same day now.
+    Effect: the kept result of that day is replaced; an alarm is raised when either side lacks something. No order changes.
+    Repeat: compares again.
+    Errors: FAILED_PRECONDITION (INSURER_NOT_CONFIGURED), ABORTED (CONCURRENT_CHANGE) while it is under way elsewhere,
+    UNAVAILABLE when the insurer's list cannot be read.
+    """
+    GetPolicyReconciliation: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.GetPolicyReconciliationRequest, _reconciliation_pb2.GetPolicyReconciliationResponse]
+    """The kept result of ReconcilePolicies.
+    Errors: NOT_FOUND (RECONCILIATION_NOT_FOUND).
+    """
 
 @_typing.type_check_only
 class InsurerControlAsyncStub(InsurerControlStub):
@@ -206,6 +220,19 @@ class InsurerControlAsyncStub(InsurerControlStub):
     ListAuditEvents: _aio.UnaryUnaryMultiCallable[_insurer_control_pb2.ListAuditEventsRequest, _insurer_control_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
     """The audit trail, newest first.
     Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+    """
+    ReconcilePolicies: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ReconcilePoliciesRequest, _reconciliation_pb2.ReconcilePoliciesResponse]  # type: ignore[assignment]
+    """对账: compares an insurer's list of policies of one day with the store, policy by policy, and keeps the result. Sluice
+    does it by itself once a day for every insurer whose adapter has a list.
+    Precondition: the insurer's adapter has a list; nobody else compares the same day now.
+    Effect: the kept result of that day is replaced; an alarm is raised when either side lacks something. No order changes.
+    Repeat: compares again.
+    Errors: FAILED_PRECONDITION (INSURER_NOT_CONFIGURED), ABORTED (CONCURRENT_CHANGE) while it is under way elsewhere,
+    UNAVAILABLE when the insurer's list cannot be read.
+    """
+    GetPolicyReconciliation: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.GetPolicyReconciliationRequest, _reconciliation_pb2.GetPolicyReconciliationResponse]  # type: ignore[assignment]
+    """The kept result of ReconcilePolicies.
+    Errors: NOT_FOUND (RECONCILIATION_NOT_FOUND).
     """
 
 class InsurerControlServicer(metaclass=_abc_1.ABCMeta):
@@ -383,6 +410,31 @@ class InsurerControlServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_insurer_control_pb2.ListAuditEventsResponse, _abc.Awaitable[_insurer_control_pb2.ListAuditEventsResponse]]:
         """The audit trail, newest first.
         Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
+        """
+
+    @_abc_1.abstractmethod
+    def ReconcilePolicies(
+        self,
+        request: _reconciliation_pb2.ReconcilePoliciesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reconciliation_pb2.ReconcilePoliciesResponse, _abc.Awaitable[_reconciliation_pb2.ReconcilePoliciesResponse]]:
+        """对账: compares an insurer's list of policies of one day with the store, policy by policy, and keeps the result. Sluice
+        does it by itself once a day for every insurer whose adapter has a list.
+        Precondition: the insurer's adapter has a list; nobody else compares the same day now.
+        Effect: the kept result of that day is replaced; an alarm is raised when either side lacks something. No order changes.
+        Repeat: compares again.
+        Errors: FAILED_PRECONDITION (INSURER_NOT_CONFIGURED), ABORTED (CONCURRENT_CHANGE) while it is under way elsewhere,
+        UNAVAILABLE when the insurer's list cannot be read.
+        """
+
+    @_abc_1.abstractmethod
+    def GetPolicyReconciliation(
+        self,
+        request: _reconciliation_pb2.GetPolicyReconciliationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reconciliation_pb2.GetPolicyReconciliationResponse, _abc.Awaitable[_reconciliation_pb2.GetPolicyReconciliationResponse]]:
+        """The kept result of ReconcilePolicies.
+        Errors: NOT_FOUND (RECONCILIATION_NOT_FOUND).
         """
 
 def add_InsurerControlServicer_to_server(servicer: InsurerControlServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -69,6 +69,11 @@ class RoutingStub:
                 request_serializer=sluice_dot_routing_dot_v1_dot_routing__pb2.ReportOutcomeRequest.SerializeToString,
                 response_deserializer=sluice_dot_routing_dot_v1_dot_routing__pb2.ReportOutcomeResponse.FromString,
                 _registered_method=True)
+        self.CancelOrder = channel.unary_unary(
+                '/sluice.routing.v1.Routing/CancelOrder',
+                request_serializer=sluice_dot_routing_dot_v1_dot_routing__pb2.CancelOrderRequest.SerializeToString,
+                response_deserializer=sluice_dot_routing_dot_v1_dot_routing__pb2.CancelOrderResponse.FromString,
+                _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/sluice.routing.v1.Routing/GetOrder',
                 request_serializer=sluice_dot_routing_dot_v1_dot_routing__pb2.GetOrderRequest.SerializeToString,
@@ -175,11 +180,27 @@ class RoutingServicer:
 
     def ReportOutcome(self, request, context):
         """Tells what came of a call that another team made to the insurer.
-        Precondition: the order was routed to this insurer.
-        Effect: a submission of kind REPORTED; the order changes its state; the breaker gets its evidence.
+        Precondition: the order was routed to this insurer. (That an insurer has insured is taken of every insurer.)
+        Effect: a submission of kind REPORTED; the order changes its state; the breaker gets its evidence. A report that comes
+        late, or cannot be true together with what is known, is kept with its flag and changes nothing else; one that
+        contradicts raises an alarm. SUCCESS always ends an order that is not final and not being submitted: somebody has
+        insured it, so nobody else may.
         Repeat: the same request_id (or the same content) changes nothing and answers the order.
-        Errors: NOT_FOUND (ORDER_NOT_FOUND), FAILED_PRECONDITION (ORDER_STATE) if it contradicts a final state,
-        ALREADY_EXISTS (REQUEST_ID_CONFLICT).
+        Errors: NOT_FOUND (ORDER_NOT_FOUND), FAILED_PRECONDITION (ORDER_STATE) for other outcomes than SUCCESS of an order that
+        Sluice submits itself, or of an insurer that had nothing to do with it; ALREADY_EXISTS (REQUEST_ID_CONFLICT).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelOrder(self, request, context):
+        """Withdraws an application before anybody has insured it.
+        Precondition: the order is ROUTED, PARKED, or ABNORMAL by definite failures alone. One whose outcome is unknown may be
+        insured and cannot be withdrawn here; a policy is cancelled with its insurer.
+        Effect: the order is CANCELLED, finally; an audit row. A success that is told later is kept and raises an alarm.
+        Repeat: an order that is CANCELLED is answered as it is.
+        Errors: NOT_FOUND (ORDER_NOT_FOUND), FAILED_PRECONDITION (ORDER_STATE), ALREADY_EXISTS (REQUEST_ID_CONFLICT),
+        ABORTED (CONCURRENT_CHANGE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -292,6 +313,11 @@ def add_RoutingServicer_to_server(servicer, server):
                     servicer.ReportOutcome,
                     request_deserializer=sluice_dot_routing_dot_v1_dot_routing__pb2.ReportOutcomeRequest.FromString,
                     response_serializer=sluice_dot_routing_dot_v1_dot_routing__pb2.ReportOutcomeResponse.SerializeToString,
+            ),
+            'CancelOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrder,
+                    request_deserializer=sluice_dot_routing_dot_v1_dot_routing__pb2.CancelOrderRequest.FromString,
+                    response_serializer=sluice_dot_routing_dot_v1_dot_routing__pb2.CancelOrderResponse.SerializeToString,
             ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrder,
@@ -501,6 +527,33 @@ class Routing:
             '/sluice.routing.v1.Routing/ReportOutcome',
             sluice_dot_routing_dot_v1_dot_routing__pb2.ReportOutcomeRequest.SerializeToString,
             sluice_dot_routing_dot_v1_dot_routing__pb2.ReportOutcomeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sluice.routing.v1.Routing/CancelOrder',
+            sluice_dot_routing_dot_v1_dot_routing__pb2.CancelOrderRequest.SerializeToString,
+            sluice_dot_routing_dot_v1_dot_routing__pb2.CancelOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -74,11 +74,23 @@ class RoutingStub:
     """
     ReportOutcome: _grpc.UnaryUnaryMultiCallable[_routing_pb2.ReportOutcomeRequest, _routing_pb2.ReportOutcomeResponse]
     """Tells what came of a call that another team made to the insurer.
-    Precondition: the order was routed to this insurer.
-    Effect: a submission of kind REPORTED; the order changes its state; the breaker gets its evidence.
+    Precondition: the order was routed to this insurer. (That an insurer has insured is taken of every insurer.)
+    Effect: a submission of kind REPORTED; the order changes its state; the breaker gets its evidence. A report that comes
+    late, or cannot be true together with what is known, is kept with its flag and changes nothing else; one that
+    contradicts raises an alarm. SUCCESS always ends an order that is not final and not being submitted: somebody has
+    insured it, so nobody else may.
     Repeat: the same request_id (or the same content) changes nothing and answers the order.
-    Errors: NOT_FOUND (ORDER_NOT_FOUND), FAILED_PRECONDITION (ORDER_STATE) if it contradicts a final state,
-    ALREADY_EXISTS (REQUEST_ID_CONFLICT).
+    Errors: NOT_FOUND (ORDER_NOT_FOUND), FAILED_PRECONDITION (ORDER_STATE) for other outcomes than SUCCESS of an order that
+    Sluice submits itself, or of an insurer that had nothing to do with it; ALREADY_EXISTS (REQUEST_ID_CONFLICT).
+    """
+    CancelOrder: _grpc.UnaryUnaryMultiCallable[_routing_pb2.CancelOrderRequest, _routing_pb2.CancelOrderResponse]
+    """Withdraws an application before anybody has insured it.
+    Precondition: the order is ROUTED, PARKED, or ABNORMAL by definite failures alone. One whose outcome is unknown may be
+    insured and cannot be withdrawn here; a policy is cancelled with its insurer.
+    Effect: the order is CANCELLED, finally; an audit row. A success that is told later is kept and raises an alarm.
+    Repeat: an order that is CANCELLED is answered as it is.
+    Errors: NOT_FOUND (ORDER_NOT_FOUND), FAILED_PRECONDITION (ORDER_STATE), ALREADY_EXISTS (REQUEST_ID_CONFLICT),
+    ABORTED (CONCURRENT_CHANGE).
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_routing_pb2.GetOrderRequest, _routing_pb2.GetOrderResponse]
     """An order with its whole history.
@@ -170,11 +182,23 @@ class RoutingAsyncStub(RoutingStub):
     """
     ReportOutcome: _aio.UnaryUnaryMultiCallable[_routing_pb2.ReportOutcomeRequest, _routing_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
     """Tells what came of a call that another team made to the insurer.
-    Precondition: the order was routed to this insurer.
-    Effect: a submission of kind REPORTED; the order changes its state; the breaker gets its evidence.
+    Precondition: the order was routed to this insurer. (That an insurer has insured is taken of every insurer.)
+    Effect: a submission of kind REPORTED; the order changes its state; the breaker gets its evidence. A report that comes
+    late, or cannot be true together with what is known, is kept with its flag and changes nothing else; one that
+    contradicts raises an alarm. SUCCESS always ends an order that is not final and not being submitted: somebody has
+    insured it, so nobody else may.
     Repeat: the same request_id (or the same content) changes nothing and answers the order.
-    Errors: NOT_FOUND (ORDER_NOT_FOUND), FAILED_PRECONDITION (ORDER_STATE) if it contradicts a final state,
-    ALREADY_EXISTS (REQUEST_ID_CONFLICT).
+    Errors: NOT_FOUND (ORDER_NOT_FOUND), FAILED_PRECONDITION (ORDER_STATE) for other outcomes than SUCCESS of an order that
+    Sluice submits itself, or of an insurer that had nothing to do with it; ALREADY_EXISTS (REQUEST_ID_CONFLICT).
+    """
+    CancelOrder: _aio.UnaryUnaryMultiCallable[_routing_pb2.CancelOrderRequest, _routing_pb2.CancelOrderResponse]  # type: ignore[assignment]
+    """Withdraws an application before anybody has insured it.
+    Precondition: the order is ROUTED, PARKED, or ABNORMAL by definite failures alone. One whose outcome is unknown may be
+    insured and cannot be withdrawn here; a policy is cancelled with its insurer.
+    Effect: the order is CANCELLED, finally; an audit row. A success that is told later is kept and raises an alarm.
+    Repeat: an order that is CANCELLED is answered as it is.
+    Errors: NOT_FOUND (ORDER_NOT_FOUND), FAILED_PRECONDITION (ORDER_STATE), ALREADY_EXISTS (REQUEST_ID_CONFLICT),
+    ABORTED (CONCURRENT_CHANGE).
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_routing_pb2.GetOrderRequest, _routing_pb2.GetOrderResponse]  # type: ignore[assignment]
     """An order with its whole history.
@@ -299,11 +323,29 @@ class RoutingServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.ReportOutcomeResponse, _abc.Awaitable[_routing_pb2.ReportOutcomeResponse]]:
         """Tells what came of a call that another team made to the insurer.
-        Precondition: the order was routed to this insurer.
-        Effect: a submission of kind REPORTED; the order changes its state; the breaker gets its evidence.
+        Precondition: the order was routed to this insurer. (That an insurer has insured is taken of every insurer.)
+        Effect: a submission of kind REPORTED; the order changes its state; the breaker gets its evidence. A report that comes
+        late, or cannot be true together with what is known, is kept with its flag and changes nothing else; one that
+        contradicts raises an alarm. SUCCESS always ends an order that is not final and not being submitted: somebody has
+        insured it, so nobody else may.
         Repeat: the same request_id (or the same content) changes nothing and answers the order.
-        Errors: NOT_FOUND (ORDER_NOT_FOUND), FAILED_PRECONDITION (ORDER_STATE) if it contradicts a final state,
-        ALREADY_EXISTS (REQUEST_ID_CONFLICT).
+        Errors: NOT_FOUND (ORDER_NOT_FOUND), FAILED_PRECONDITION (ORDER_STATE) for other outcomes than SUCCESS of an order that
+        Sluice submits itself, or of an insurer that had nothing to do with it; ALREADY_EXISTS (REQUEST_ID_CONFLICT).
+        """
+
+    @_abc_1.abstractmethod
+    def CancelOrder(
+        self,
+        request: _routing_pb2.CancelOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_routing_pb2.CancelOrderResponse, _abc.Awaitable[_routing_pb2.CancelOrderResponse]]:
+        """Withdraws an application before anybody has insured it.
+        Precondition: the order is ROUTED, PARKED, or ABNORMAL by definite failures alone. One whose outcome is unknown may be
+        insured and cannot be withdrawn here; a policy is cancelled with its insurer.
+        Effect: the order is CANCELLED, finally; an audit row. A success that is told later is kept and raises an alarm.
+        Repeat: an order that is CANCELLED is answered as it is.
+        Errors: NOT_FOUND (ORDER_NOT_FOUND), FAILED_PRECONDITION (ORDER_STATE), ALREADY_EXISTS (REQUEST_ID_CONFLICT),
+        ABORTED (CONCURRENT_CHANGE).
         """
 
     @_abc_1.abstractmethod
