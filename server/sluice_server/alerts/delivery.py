@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from sluice_server.domain.breaker.ports import Alarm, AlarmNotDelivered, AlarmSink, PendingAlarm
 from sluice_server.domain.context import Clock
-from sluice_server.domain.errors import Unavailable
+from sluice_server.domain.errors import ConcurrentChange, Unavailable
 from sluice_server.domain.unit_of_work import Store
 
 
@@ -96,6 +96,9 @@ class AlarmDelivery:
                 await self.deliver()
             except Unavailable as error:
                 self._log.warning("alarms wait: the store does not answer", error=error.message)
+            except ConcurrentChange:
+                # Another replica delivers the same alarms; the next round sees what is left.
+                self._log.info("alarms wait: another replica records them")
             try:
                 await asyncio.wait_for(stopping.wait(), self._settings.poll_seconds)
             except TimeoutError:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from sluice_server.alerts.delivery import AlarmDelivery, DeliverySettings, Round
 from sluice_server.domain.breaker.ports import Alarm, AlarmSink
+from sluice_server.domain.errors import ConcurrentChange
 from sluice_server.store import SqlStore, open_store
 from tests.support.alarms import NOON, HandClock, SinkInMemory, alarm
 
@@ -226,3 +227,28 @@ async def test_the_worker_delivers_by_itself_and_stops_when_told(
         await arrived.wait()
         stopping.set()
         await task
+
+
+async def test_two_replicas_that_meet_do_not_end_the_worker(
+    store: SqlStore, clock: HandClock, registry: CollectorRegistry
+) -> None:
+    stopping = asyncio.Event()
+
+    class Slower(AlarmDelivery):
+        """Another replica commits first in its first round."""
+
+        rounds = 0
+
+        async def deliver(self) -> Round:
+            self.rounds += 1
+            if self.rounds == 1:
+                raise ConcurrentChange("another transaction was faster")
+            stopping.set()
+            return await super().deliver()
+
+    platform = SinkInMemory()
+    settings = DeliverySettings(poll_seconds=0.001)
+    delivery = Slower(store, [platform], clock=clock, registry=registry, settings=settings, random=Random(1))
+    await put(store, alarm("a"))
+    await asyncio.wait_for(delivery.run(stopping), 20)
+    assert platform.keys == ["a"]
