@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "sluice_server.cli.demo.command:demo",
     "plan": "sluice_server.cli.plan:app",
     "route": "sluice_server.cli.route:app",
+    "decision": "sluice_server.cli.decision:app",
     "insurer": "sluice_server.cli.insurer:app",
     "incident": "sluice_server.cli.incident:app",
     "breaker": "sluice_server.cli.breaker:app",

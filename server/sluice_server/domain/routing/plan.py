@@ -22,7 +22,13 @@ from sluice_server.domain.routing.model import Application, Binding, Candidate, 
 from sluice_server.domain.routing.parse import parse_plan
 from sluice_server.domain.routing.ports import RiskFactsSource, RiskNeed, StoredPlan, TrafficSnapshot
 from sluice_server.domain.routing.reach import check_reach
-from sluice_server.domain.routing.resolve import ResolvedBinding, ResolvedPlan, ResolvedRule, resolve_plan
+from sluice_server.domain.routing.resolve import (
+    ResolvedBinding,
+    ResolvedFactor,
+    ResolvedPlan,
+    ResolvedRule,
+    resolve_plan,
+)
 from sluice_server.domain.routing.risk_functions import NothingRated, RiskLookup
 from sluice_server.domain.routing.split import StickySplit, admitted_weight
 
@@ -151,6 +157,11 @@ class CompiledPlan:
     def rules(self) -> tuple[CompiledRule, ...]:
         """In the plan's order."""
         return self._rules
+
+    @property
+    def factors(self) -> tuple[ResolvedFactor, ...]:
+        """In the plan's order."""
+        return self._resolved.factors
 
     @property
     def risk_needs(self) -> frozenset[RiskNeed]:
