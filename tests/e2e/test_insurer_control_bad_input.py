@@ -143,6 +143,7 @@ CASES: dict[str, list[Wrong]] = {
         policy(rate_window=Duration(), minimum_volume=-1, failure_rate=float("nan")),
         policy(slow_after=Duration(), slow_rate=0.0, hold=Duration(seconds=-1)),
         policy(normal_failure_rate=-0.1, outage_failure_rate=2.0, mean_orders_between_false_cuts=-1.0),
+        policy(highest_normal_failure_rate=-0.1),
         policy(ramp_steps_basis_points=[5_000, 1_000], ramp_dwell=Duration(seconds=-1), ramp_minimum_outcomes=0),
         policy(ramp_failure_rate=-1.0, retry_first_cohort=0, retry_per_second=float("inf")),
         policy(maximum_cut_basis_points=-1),

@@ -90,7 +90,8 @@ def _numbers(incident: incident_pb2.Incident) -> Table:
     table.add_row("", f"{seen.failures} of {seen.outcomes} outcomes failed, {seen.slow} slow")
     table.add_row("", f"{seen.backlog} of {seen.orders} orders unfinished past the grace")
     limit = f"{seen.sequential_statistic:.1f} of {seen.sequential_limit:.1f}"
-    table.add_row("", f"sequential test at {limit} after {seen.orders_since_first_failure} orders")
+    normal = f", {100 * seen.normal_failure_rate:.3g} % failures being normal" if seen.normal_failure_rate else ""
+    table.add_row("", f"sequential test at {limit} after {seen.orders_since_first_failure} orders{normal}")
     cut_after = span(incident.time_to_cut) if incident.HasField("time_to_cut") else "by hand"
     table.add_row("time to cut", cut_after)
     if incident.HasField("time_to_confirm"):

@@ -22,6 +22,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "slow_seconds": [0.0, -1.0],
     "slow_rate": [0.0, 2.0],
     "normal_failure_rate": [0.0, -0.02, 0.6],
+    "highest_normal_failure_rate": [0.0, -0.1, 0.5, math.nan],
     "outage_failure_rate": [1.0, 0.03, -1.0, math.nan],
     "mean_orders_between_false_cuts": [0.0, -1.0, 1e13, math.inf],
     "hold_seconds": [-1.0, math.nan],

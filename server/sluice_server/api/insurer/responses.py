@@ -85,6 +85,7 @@ def evidence(seen: Evidence) -> breaker_pb2.Evidence:
         slow=seen.slow,
         sequential_statistic=seen.sequential_statistic,
         sequential_limit=seen.sequential_limit,
+        normal_failure_rate=seen.normal_failure_rate,
         first_failure_time=_time_or_none(seen.first_failure_at),
         orders_since_first_failure=seen.orders_since_first_failure,
         tripped=[f"EVIDENCE_KIND_{kind}" for kind in seen.tripped],

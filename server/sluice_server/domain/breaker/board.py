@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
+from sluice_server.domain.breaker.evidence import VERSION
 from sluice_server.domain.breaker.machine import admission
 from sluice_server.domain.breaker.model import Breaker, Evidence, Scope
 from sluice_server.domain.breaker.ports import Insurer
@@ -109,7 +110,7 @@ class BreakerBoard:
     async def install(self, breakers: Iterable[Breaker], insurers: Iterable[Insurer], read_at: datetime) -> None:
         """Shows a state that was read from the store; an older one than is shown already is ignored."""
         breakers, insurers = list(breakers), list(insurers)
-        version = sum(breaker.version for breaker in breakers)
+        version = sum(map(VERSION, breakers))
         # Versions only grow, and nothing is ever deleted.
         versions = version + sum(insurer.version for insurer in insurers)
         if versions < self._versions:

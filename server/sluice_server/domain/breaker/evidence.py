@@ -1,7 +1,8 @@
 """The evidence of one scope and of all: what has been seen, counted so that memory is bounded.
 
-A scope holds one bucket for each second of its rate window (at most 3,600), the sequential statistic (two integers) and
-three counts of the backlog: about 0.3 MB at the very most, 6 kB with the default window. Windows slide by one second.
+A scope holds one bucket for each second of its rate window (at most 3,600), the sequential statistic (two integers),
+what is normal for it (four numbers) and three counts of the backlog: about 0.3 MB at the very most, 6 kB with the
+default window. Windows slide by one second.
 
 What counts: SUCCESS on one side, TECHNICAL_FAILURE and UNKNOWN on the other, of the normal stream. A business rejection
 is an answer, a caller's fault says nothing about the insurer, and retried orders belong to the recovery.
@@ -9,15 +10,22 @@ is an answer, a caller's fault says nothing about the insurer, and retried order
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from sluice_server.domain.breaker.model import Breaker, BreakerState, Evidence, EvidenceKind, Scope
+from sluice_server.domain.breaker.normal_rate import NormalRate
+from sluice_server.domain.breaker.policy import LEAST_CONTRAST
 from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord
 from sluice_server.domain.breaker.sequential import SequentialDesign, SequentialStatistic, design_test
 from sluice_server.domain.orders.model import Outcome, SubmissionKind
+
+VERSION = attrgetter("version")
+_INSURER = attrgetter("scope.insurer_id")
 
 FAILURES = frozenset({Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN})
 CONTRASTING = FAILURES | {Outcome.SUCCESS}
@@ -42,7 +50,9 @@ class ScopeEvidence:
         self._breaker = breaker
         self._buckets: deque[_Bucket] = deque()
         self._outcomes = self._failures = self._slow = 0
-        self._sequential = SequentialStatistic(_design(breaker))
+        self._normal = NormalRate(breaker.policy.normal_failure_rate, _highest_normal_rate(breaker))
+        self._sequential = SequentialStatistic(_design(breaker, self._normal.value))
+        self._insurer: ScopeEvidence | None = None
         self._run_began: datetime | None = None
         self._step_outcomes = 0
         self._backlog = _nothing(breaker.scope)
@@ -55,6 +65,10 @@ class ScopeEvidence:
     def breaker(self) -> Breaker:
         return self._breaker
 
+    def borrow_from(self, insurer: ScopeEvidence) -> None:
+        """Of a product line: its insurer's evidence, by which little of its own is judged."""
+        self._insurer, self._normal.prior = insurer, insurer._normal
+
     @property
     def step_outcomes(self) -> int:
         """Contrasting outcomes since the present step of the ramp began."""
@@ -63,9 +77,10 @@ class ScopeEvidence:
     def follow(self, breaker: Breaker) -> None:
         """Takes over the breaker as it is now: another policy, another step, evidence that no longer counts."""
         before, self._breaker = self._breaker, breaker
+        self._normal.bound(breaker.policy.normal_failure_rate, _highest_normal_rate(breaker))
         if breaker.evidence_since != before.evidence_since:
             self._forget()
-        elif (design := _design(breaker)) != self._sequential.design:
+        elif (design := _design(breaker, self._normal.value)) != self._sequential.design:
             # Another test: the sum of the old weights means nothing to it.
             self._sequential = SequentialStatistic(design)
             self._run_began = None
@@ -91,8 +106,18 @@ class ScopeEvidence:
             self._step_outcomes += 1
         if self._sequential.observe(failed=failed):
             self._run_began = record.started_at
+        self._learn(record, failed=failed)
         if not failed and (self.last_success_began is None or record.started_at > self.last_success_began):
             self.last_success_began = record.started_at
+
+    def _learn(self, record: OutcomeRecord, *, failed: bool) -> None:
+        """What is normal is learned outside of incidents; a new p0 is used from the next clean start of the test on."""
+        if self._breaker.state is not BreakerState.CLOSED or self._sequential.tripped:
+            return
+        self._normal.observe(failed=failed, timestamp=record.finished_at.timestamp())
+        normal = self._normal.value
+        if self._sequential.value == 0 and normal != self._sequential.design.normal_failure_rate:
+            self._sequential = SequentialStatistic(_design(self._breaker, normal))
 
     def set_backlog(self, backlog: BacklogCount | None) -> None:
         """The backlog as it was just read; None when there are no orders. Ends a run without an answer until it is set
@@ -139,6 +164,7 @@ class ScopeEvidence:
             slow=self._slow,
             sequential_statistic=max(sequential.value, silent_units) * design.unit,
             sequential_limit=design.limit * design.unit,
+            normal_failure_rate=design.normal_failure_rate,
             orders_since_first_failure=self._silent if silence_leads else sequential.orders,
             first_failure_at=self._first_silent if silence_leads else (self._run_began if sequential.value else None),
             tripped=tuple(self._tripped()),
@@ -161,11 +187,30 @@ class ScopeEvidence:
         policy = self._breaker.policy
         if self._outcomes >= policy.minimum_volume and self._failures >= policy.failure_rate * self._outcomes:
             return True
+        if self._fails_with_its_insurer():
+            return True
         return (
             ramping
             and self._outcomes >= policy.ramp_minimum_outcomes
             and self._failures >= max(LEAST_FAILURES_WHILE_RAMPING, policy.ramp_failure_rate * self._outcomes)
         )
+
+    def _fails_with_its_insurer(self) -> bool:
+        """Whether a product line with too few outcomes for the rate fails, and so does the rest of its insurer.
+
+        Its own outcomes are filled up to the minimum volume with the rate of the insurer's other ones (shrinkage); that
+        alone never trips it: what it has of its own must be at the limit too.
+        """
+        policy, insurer = self._breaker.policy, self._insurer
+        own, failures = self._outcomes, self._failures
+        if insurer is None or not failures or own >= policy.minimum_volume or failures < policy.failure_rate * own:
+            return False
+        others = insurer._outcomes - own
+        borrowed = policy.minimum_volume - own
+        if others < borrowed:
+            return False
+        rate = (insurer._failures - failures) / others
+        return failures + borrowed * rate >= policy.failure_rate * policy.minimum_volume
 
     def _bucket(self, second: int) -> _Bucket:
         """The bucket of that second. Records come nearly in order, so it is at or near the right end."""
@@ -185,6 +230,8 @@ class ScopeEvidence:
         return fresh
 
     def _slide(self, timestamp: float) -> None:
+        if self._insurer is not None and self._outcomes:
+            self._insurer._slide(timestamp)
         oldest = timestamp - self._breaker.policy.rate_window_seconds
         while self._buckets and self._buckets[0].second + 1 <= oldest:
             gone = self._buckets.popleft()
@@ -195,7 +242,8 @@ class ScopeEvidence:
     def _forget(self) -> None:
         self._buckets.clear()
         self._outcomes = self._failures = self._slow = self._step_outcomes = self._silent = 0
-        self._sequential = SequentialStatistic(_design(self._breaker))
+        # What is normal for it stays known.
+        self._sequential = SequentialStatistic(_design(self._breaker, self._normal.value))
         self._run_began = self._first_silent = self.last_success_began = None
         self._backlog = _nothing(self._breaker.scope)
 
@@ -214,7 +262,7 @@ class EvidenceBook:
 
     def follow(self, breakers: Sequence[Breaker]) -> None:
         """Takes over the breakers as they are now; a new one starts without evidence."""
-        versions = len(breakers), sum(breaker.version for breaker in breakers)
+        versions = len(breakers), sum(map(VERSION, breakers))
         if versions == self._versions:
             return
         self._versions = versions
@@ -225,6 +273,10 @@ class EvidenceBook:
             elif scope.breaker.version != breaker.version:
                 scope.follow(breaker)
                 self.suspects.add(breaker.scope)
+        for breaker in breakers:
+            whole = self._scopes.get(Scope(breaker.scope.insurer_id))
+            if breaker.scope.product_line and whole is not None:
+                self._scopes[breaker.scope].borrow_from(whole)
         self.ramping = tuple(b.scope for b in breakers if b.state is BreakerState.RAMPING)
         self.windows = frozenset(window_of(breaker) for breaker in breakers)
 
@@ -273,17 +325,23 @@ class BacklogCounts:
         """Of one product line, or of all of an insurer's; None where there are no orders."""
         if self._by_insurer is None:
             self._by_insurer = {}
-            for count in self._counts:
-                self._by_insurer.setdefault(count.scope.insurer_id, []).append(count)
+            # They come by insurer, nearly always: one look-up for each of them instead of one for each line.
+            for insurer_id, run in itertools.groupby(self._counts, _INSURER):
+                self._by_insurer.setdefault(insurer_id, []).extend(run)
         lines = self._by_insurer.get(scope.insurer_id, [])
         if scope.product_line:
             return next((count for count in lines if count.scope == scope), None)
         return _sum(scope, lines) if lines else None
 
 
-def _design(breaker: Breaker) -> SequentialDesign:
+def _design(breaker: Breaker, normal_failure_rate: float) -> SequentialDesign:
     policy = breaker.policy
-    return design_test(policy.normal_failure_rate, policy.outage_failure_rate, policy.mean_orders_between_false_cuts)
+    return design_test(normal_failure_rate, policy.outage_failure_rate, policy.mean_orders_between_false_cuts)
+
+
+def _highest_normal_rate(breaker: Breaker) -> float:
+    policy = breaker.policy
+    return min(policy.highest_normal_failure_rate, policy.outage_failure_rate / LEAST_CONTRAST)
 
 
 def _nothing(scope: Scope) -> BacklogCount:
@@ -291,10 +349,12 @@ def _nothing(scope: Scope) -> BacklogCount:
 
 
 def _sum(scope: Scope, counts: list[BacklogCount]) -> BacklogCount:
-    oldest = [count.oldest_decided_at for count in counts if count.oldest_decided_at is not None]
-    return BacklogCount(
-        scope,
-        sum(count.orders for count in counts),
-        sum(count.unfinished for count in counts),
-        min(oldest, default=None),
-    )
+    orders = unfinished = 0
+    oldest: datetime | None = None
+    for count in counts:
+        orders += count.orders
+        if count.unfinished:
+            unfinished += count.unfinished
+            began = count.oldest_decided_at
+            oldest = began if oldest is None else min(oldest, began or oldest)
+    return BacklogCount(scope, orders, unfinished, oldest)

@@ -70,7 +70,10 @@ class BreakerPolicy:
     slow_rate: float = 0.8
     """Part of slow answers that trips."""
     normal_failure_rate: float = 0.02
-    """p0 of the sequential test: technical failures in normal times."""
+    """Floor of p0 of the sequential test: technical failures in normal times."""
+    highest_normal_failure_rate: float = 0.06
+    """Up to here (and to half of outage_failure_rate) p0 is learned from normal times. At or below normal_failure_rate:
+    nothing is learned, p0 is normal_failure_rate."""
     outage_failure_rate: float = 0.9
     """p1 of the sequential test: technical failures in an outage."""
     mean_orders_between_false_cuts: float = 1e10
@@ -128,6 +131,8 @@ class Evidence:
     slow: int = 0
     sequential_statistic: float = 0.0
     sequential_limit: float = 0.0
+    normal_failure_rate: float = 0.0
+    """p0 that the test uses now: learned for this scope, or set."""
     orders_since_first_failure: int = 0
     """Length of the run that the sequential test judges."""
     first_failure_at: datetime | None = None

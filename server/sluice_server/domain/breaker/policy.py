@@ -33,6 +33,7 @@ _PARTS = ("backlog_ratio", "failure_rate", "slow_rate", "ramp_failure_rate")
 _NUMBERS: dict[str, tuple[float, float]] = {
     # The narrower ends keep the sequential test's chain small (sequential.MOST_STATES).
     "normal_failure_rate": (0.001, 0.4),
+    "highest_normal_failure_rate": (0.001, 0.4),
     "outage_failure_rate": (0.05, 0.999),
     "mean_orders_between_false_cuts": (1e2, 1e12),
     "retry_per_second": (0.01, 1_000.0),

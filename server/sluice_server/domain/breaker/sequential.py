@@ -88,7 +88,7 @@ class SequentialStatistic:
         self.orders = 0
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def design_test(
     normal_failure_rate: float, outage_failure_rate: float, mean_orders_between_false_cuts: float
 ) -> SequentialDesign:

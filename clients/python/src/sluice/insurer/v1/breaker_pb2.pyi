@@ -83,7 +83,7 @@ class Breaker(_message.Message):
     def __init__(self, insurer_id: _Optional[str] = ..., product_line: _Optional[str] = ..., state: _Optional[_Union[BreakerState, str]] = ..., mode: _Optional[_Union[BreakerMode, str]] = ..., policy: _Optional[_Union[BreakerPolicy, _Mapping]] = ..., admitted_basis_points: _Optional[int] = ..., state_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., incident_id: _Optional[str] = ..., ramp_step: _Optional[int] = ..., trips_in_a_row: _Optional[int] = ..., etag: _Optional[str] = ...) -> None: ...
 
 class BreakerPolicy(_message.Message):
-    __slots__ = ("window", "backlog_grace", "backlog_count", "backlog_ratio", "rate_window", "minimum_volume", "failure_rate", "slow_after", "slow_rate", "normal_failure_rate", "outage_failure_rate", "mean_orders_between_false_cuts", "hold", "ramp_steps_basis_points", "ramp_dwell", "ramp_minimum_outcomes", "ramp_failure_rate", "retry_first_cohort", "retry_per_second", "maximum_cut_basis_points", "keep_last_insurer")
+    __slots__ = ("window", "backlog_grace", "backlog_count", "backlog_ratio", "rate_window", "minimum_volume", "failure_rate", "slow_after", "slow_rate", "normal_failure_rate", "outage_failure_rate", "mean_orders_between_false_cuts", "hold", "ramp_steps_basis_points", "ramp_dwell", "ramp_minimum_outcomes", "ramp_failure_rate", "retry_first_cohort", "retry_per_second", "maximum_cut_basis_points", "keep_last_insurer", "highest_normal_failure_rate")
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     BACKLOG_GRACE_FIELD_NUMBER: _ClassVar[int]
     BACKLOG_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +105,7 @@ class BreakerPolicy(_message.Message):
     RETRY_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     MAXIMUM_CUT_BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
     KEEP_LAST_INSURER_FIELD_NUMBER: _ClassVar[int]
+    HIGHEST_NORMAL_FAILURE_RATE_FIELD_NUMBER: _ClassVar[int]
     window: _duration_pb2.Duration
     backlog_grace: _duration_pb2.Duration
     backlog_count: int
@@ -126,10 +127,11 @@ class BreakerPolicy(_message.Message):
     retry_per_second: float
     maximum_cut_basis_points: int
     keep_last_insurer: bool
-    def __init__(self, window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backlog_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backlog_count: _Optional[int] = ..., backlog_ratio: _Optional[float] = ..., rate_window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., minimum_volume: _Optional[int] = ..., failure_rate: _Optional[float] = ..., slow_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., slow_rate: _Optional[float] = ..., normal_failure_rate: _Optional[float] = ..., outage_failure_rate: _Optional[float] = ..., mean_orders_between_false_cuts: _Optional[float] = ..., hold: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ramp_steps_basis_points: _Optional[_Iterable[int]] = ..., ramp_dwell: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ramp_minimum_outcomes: _Optional[int] = ..., ramp_failure_rate: _Optional[float] = ..., retry_first_cohort: _Optional[int] = ..., retry_per_second: _Optional[float] = ..., maximum_cut_basis_points: _Optional[int] = ..., keep_last_insurer: _Optional[bool] = ...) -> None: ...
+    highest_normal_failure_rate: float
+    def __init__(self, window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backlog_grace: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., backlog_count: _Optional[int] = ..., backlog_ratio: _Optional[float] = ..., rate_window: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., minimum_volume: _Optional[int] = ..., failure_rate: _Optional[float] = ..., slow_after: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., slow_rate: _Optional[float] = ..., normal_failure_rate: _Optional[float] = ..., outage_failure_rate: _Optional[float] = ..., mean_orders_between_false_cuts: _Optional[float] = ..., hold: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ramp_steps_basis_points: _Optional[_Iterable[int]] = ..., ramp_dwell: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., ramp_minimum_outcomes: _Optional[int] = ..., ramp_failure_rate: _Optional[float] = ..., retry_first_cohort: _Optional[int] = ..., retry_per_second: _Optional[float] = ..., maximum_cut_basis_points: _Optional[int] = ..., keep_last_insurer: _Optional[bool] = ..., highest_normal_failure_rate: _Optional[float] = ...) -> None: ...
 
 class Evidence(_message.Message):
-    __slots__ = ("observe_time", "orders", "backlog", "oldest_unfinished", "outcomes", "failures", "slow", "sequential_statistic", "sequential_limit", "first_failure_time", "orders_since_first_failure", "tripped")
+    __slots__ = ("observe_time", "orders", "backlog", "oldest_unfinished", "outcomes", "failures", "slow", "sequential_statistic", "sequential_limit", "first_failure_time", "orders_since_first_failure", "tripped", "normal_failure_rate")
     OBSERVE_TIME_FIELD_NUMBER: _ClassVar[int]
     ORDERS_FIELD_NUMBER: _ClassVar[int]
     BACKLOG_FIELD_NUMBER: _ClassVar[int]
@@ -142,6 +144,7 @@ class Evidence(_message.Message):
     FIRST_FAILURE_TIME_FIELD_NUMBER: _ClassVar[int]
     ORDERS_SINCE_FIRST_FAILURE_FIELD_NUMBER: _ClassVar[int]
     TRIPPED_FIELD_NUMBER: _ClassVar[int]
+    NORMAL_FAILURE_RATE_FIELD_NUMBER: _ClassVar[int]
     observe_time: _timestamp_pb2.Timestamp
     orders: int
     backlog: int
@@ -154,4 +157,5 @@ class Evidence(_message.Message):
     first_failure_time: _timestamp_pb2.Timestamp
     orders_since_first_failure: int
     tripped: _containers.RepeatedScalarFieldContainer[EvidenceKind]
-    def __init__(self, observe_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., orders: _Optional[int] = ..., backlog: _Optional[int] = ..., oldest_unfinished: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., outcomes: _Optional[int] = ..., failures: _Optional[int] = ..., slow: _Optional[int] = ..., sequential_statistic: _Optional[float] = ..., sequential_limit: _Optional[float] = ..., first_failure_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., orders_since_first_failure: _Optional[int] = ..., tripped: _Optional[_Iterable[_Union[EvidenceKind, str]]] = ...) -> None: ...
+    normal_failure_rate: float
+    def __init__(self, observe_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., orders: _Optional[int] = ..., backlog: _Optional[int] = ..., oldest_unfinished: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., outcomes: _Optional[int] = ..., failures: _Optional[int] = ..., slow: _Optional[int] = ..., sequential_statistic: _Optional[float] = ..., sequential_limit: _Optional[float] = ..., first_failure_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., orders_since_first_failure: _Optional[int] = ..., tripped: _Optional[_Iterable[_Union[EvidenceKind, str]]] = ..., normal_failure_rate: _Optional[float] = ...) -> None: ...

@@ -1,0 +1,79 @@
+"""What is normal for one scope: its own rate of technical failures, learned slowly and within bounds.
+
+An insurer that fails at 5 % all year is not out of order; judged by the p0 of a good one it would be cut for nothing
+some times a year. So p0 follows what is seen outside of incidents, as a shrunk estimate,
+
+    r = (F + K r0) / (N + K),
+
+F failures among the N contrasting outcomes of a sliding (exponentially forgetting) window of WINDOW_ORDERS, r0 what is
+believed before anything is seen: the floor for an insurer, the insurer's own estimate for one of its product lines (so
+that a line with little traffic borrows from its insurer). The test uses a step of a geometric grid, not r itself: few
+designs are computed, and p0 does not flicker. It rises one step at a time, each after STEP_SECONDS, because a
+deterioration must be cut and not be learned; it falls at once, which only makes the test quicker.
+"""
+
+from __future__ import annotations
+
+import math
+
+WINDOW_ORDERS = 5_000.0
+PRIOR_ORDERS = 500.0
+"""K: how many orders the belief weighs."""
+STEP = 1.25
+STEP_SECONDS = 1_800.0
+RISES_ABOVE = 1.1
+"""How far above its step the estimate must be before the next one is taken."""
+
+
+class NormalRate:
+    """p0 of one scope. Constant memory."""
+
+    __slots__ = ("_ceiling", "_failures", "_floor", "_moved_at", "_orders", "_steps", "prior")
+
+    def __init__(self, floor: float, ceiling: float, prior: NormalRate | None = None) -> None:
+        """``ceiling`` at or below ``floor``: nothing is learned, p0 is the floor."""
+        self._failures = self._orders = 0.0
+        self._steps = 0
+        self._moved_at = -math.inf
+        self.prior = prior
+        self.bound(floor, ceiling)
+
+    def bound(self, floor: float, ceiling: float) -> None:
+        """Other bounds; what was learned stays within them."""
+        self._floor, self._ceiling = floor, max(floor, ceiling)
+        self._steps = min(self._steps, self._most_steps())
+
+    @property
+    def estimate(self) -> float:
+        """r, not below the floor."""
+        believed = self._floor if self.prior is None else self.prior.estimate
+        shrunk = (self._failures + PRIOR_ORDERS * believed) / (self._orders + PRIOR_ORDERS)
+        return max(self._floor, shrunk)
+
+    @property
+    def value(self) -> float:
+        """The step of the grid that p0 is at."""
+        return min(self._ceiling, self._floor * STEP**self._steps)
+
+    def observe(self, *, failed: bool, timestamp: float) -> None:
+        """One contrasting outcome in normal times."""
+        keep = 1.0 - 1.0 / WINDOW_ORDERS
+        self._orders = self._orders * keep + 1.0
+        self._failures = self._failures * keep + failed
+        if self._ceiling <= self._floor:
+            return
+        if self._moved_at == -math.inf:
+            self._moved_at = timestamp
+        estimate = self.estimate
+        if self._steps and estimate <= self._floor * STEP ** (self._steps - 1):
+            self._steps -= 1
+        elif (
+            estimate > RISES_ABOVE * self.value
+            and self._steps < self._most_steps()
+            and timestamp - self._moved_at >= STEP_SECONDS
+        ):
+            self._steps += 1
+            self._moved_at = timestamp
+
+    def _most_steps(self) -> int:
+        return math.ceil(math.log(self._ceiling / self._floor) / math.log(STEP) - 1e-9)
