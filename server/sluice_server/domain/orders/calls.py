@@ -132,12 +132,14 @@ class InsurerCalls:
 
     async def _submit(self, adapter: InsurerAdapter, order: Order, kind: SubmissionKind, deadline: datetime) -> Order:
         changed, submission = self._begun(order, kind, deadline)
-        await self._log.save(changed)
+        with self._tracer.span("order.record"):
+            await self._log.save(changed)
         return await self._call(adapter, stored(changed), submission)
 
     async def _submit_new(self, adapter: InsurerAdapter, order: Order, deadline: datetime) -> Order:
         changed, submission = self._begun(order, SubmissionKind.SUBMIT, deadline)
-        recorded = await self._log.record(changed)
+        with self._tracer.span("order.record"):
+            recorded = await self._log.record(changed)
         if recorded.decisions[0].decision_id != order.decision.decision_id:
             return recorded
         return await self._call(adapter, recorded, submission)
