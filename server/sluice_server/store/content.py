@@ -5,8 +5,9 @@ A field that is added to a dataclass later takes its default when an older row i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -27,10 +28,11 @@ class Content(Generic[T]):
         if unknown := set(columns) - set(names):
             raise TypeError(f"{kind.__name__} has no fields {sorted(unknown)}")
         self._names = tuple(name for name in names if name not in columns)
+        self._values: Callable[[T], tuple[Any, ...]] = attrgetter(*self._names)
 
     def encode(self, value: T) -> dict[str, Any]:
         """The fields without a column; nested dataclasses stay what they are (``types.json_text`` writes them)."""
-        return {name: getattr(value, name) for name in self._names}
+        return dict(zip(self._names, self._values(value), strict=True))
 
     def decode(self, content: Mapping[str, Any], **columns: Any) -> T:
         """The dataclass again, with its declared types all the way down."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -21,8 +22,10 @@ Identifier = Text().with_variant(Text(collation="C"), "postgresql")
 """An id: sorted by its bytes everywhere, whatever the database's locale."""
 
 
+@lru_cache(maxsize=64)
 def to_microseconds(moment: datetime) -> int:
     """Microseconds since 1970 UTC, exact. A moment without a zone is refused: nobody could know what it means."""
+    # Kept, because an order's rows hold the same moment five times.
     if moment.tzinfo is None:
         raise ValueError(f"a moment needs a time zone: {moment.isoformat()}")
     return (moment - EPOCH) // _MICROSECOND

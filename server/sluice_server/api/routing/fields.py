@@ -32,10 +32,18 @@ def is_printable(value: str) -> bool:
 class Fields:
     """Every method returns something usable also when the field is wrong; ``done`` then raises."""
 
-    __slots__ = ("_violations",)
+    __slots__ = ("_prefix", "_violations")
 
     def __init__(self) -> None:
         self._violations: list[Violation] = []
+        self._prefix = ""
+
+    def under(self, path: str) -> Fields:
+        """The fields of a message within the request: named from ``path`` on, and told with the request's."""
+        inner = Fields()
+        inner._violations = self._violations
+        inner._prefix = f"{self._prefix}{path}."
+        return inner
 
     def done(self) -> None:
         """Raises InvalidInput with every violation."""
@@ -44,7 +52,7 @@ class Fields:
 
     def wrong(self, path: str, description: str) -> None:
         """Notes that a field is wrong."""
-        self._violations.append(Violation(path, description))
+        self._violations.append(Violation(self._prefix + path, description))
 
     def identifier(self, path: str, value: str) -> str:
         """1 to 64 of A-Z a-z 0-9 . _ : -"""

@@ -49,60 +49,62 @@ def application(message: application_pb2.Application, *, given: bool = True) -> 
 
 def application_in(message: application_pb2.Application, fields: Fields, path: str) -> Application:
     """One of a request that has more; what is wrong with it is noted in ``fields``, under ``path``."""
-    application_id = fields.identifier(f"{path}.application_id", message.application_id)
-    product_code = fields.text(f"{path}.product_code", message.product_code)
-    product_line = fields.text(f"{path}.product_line", message.product_line)
+    # The paths are constants: at thousands of calls a second it would cost too much to put them together for nothing.
+    fields = fields.under(path)
+    application_id = fields.identifier("application_id", message.application_id)
+    product_code = fields.text("product_code", message.product_code)
+    product_line = fields.text("product_line", message.product_line)
     return Application(
         application_id=application_id,
         product_code=product_code,
         product_line=product_line,
-        device=_device(message, fields, f"{path}.device"),
-        channel=_channel(message, fields, f"{path}.channel"),
-        customer_ref=fields.text(f"{path}.customer_ref", message.customer_ref),
-        premium=fields.money(f"{path}.premium", message.premium, given=message.HasField("premium")),
-        term_months=fields.whole(f"{path}.term_months", message.term_months, minimum=1, maximum=120),
-        attributes=_attributes(message.attributes, fields, f"{path}.attributes"),
+        device=_device(message, fields),
+        channel=_channel(message, fields),
+        customer_ref=fields.text("customer_ref", message.customer_ref),
+        premium=fields.money("premium", message.premium, given=message.HasField("premium")),
+        term_months=fields.whole("term_months", message.term_months, minimum=1, maximum=120),
+        attributes=_attributes(message.attributes, fields),
     )
 
 
-def _device(message: application_pb2.Application, fields: Fields, path: str) -> Device:
+def _device(message: application_pb2.Application, fields: Fields) -> Device:
     if not message.HasField("device"):
-        fields.wrong(path, "required")
+        fields.wrong("device", "required")
         return Device("", "", "", "", Money(0, ""))
     device = message.device
     return Device(
-        device_ref=fields.text(f"{path}.device_ref", device.device_ref),
-        model_id=fields.text(f"{path}.model_id", device.model_id),
-        category=fields.text(f"{path}.category", device.category),
-        brand=fields.text(f"{path}.brand", device.brand, required=False),
-        price=fields.money(f"{path}.price", device.price, given=device.HasField("price")),
-        purchased_on=fields.day(f"{path}.purchased_on", device.purchased_on),
+        device_ref=fields.text("device.device_ref", device.device_ref),
+        model_id=fields.text("device.model_id", device.model_id),
+        category=fields.text("device.category", device.category),
+        brand=fields.text("device.brand", device.brand, required=False),
+        price=fields.money("device.price", device.price, given=device.HasField("price")),
+        purchased_on=fields.day("device.purchased_on", device.purchased_on),
     )
 
 
-def _channel(message: application_pb2.Application, fields: Fields, path: str) -> Channel:
+def _channel(message: application_pb2.Application, fields: Fields) -> Channel:
     if not message.HasField("channel"):
-        fields.wrong(path, "required")
+        fields.wrong("channel", "required")
         return Channel("")
     channel = message.channel
     return Channel(
-        channel_id=fields.text(f"{path}.channel_id", channel.channel_id),
-        store_id=fields.text(f"{path}.store_id", channel.store_id, required=False),
-        tier=fields.text(f"{path}.tier", channel.tier, required=False),
+        channel_id=fields.text("channel.channel_id", channel.channel_id),
+        store_id=fields.text("channel.store_id", channel.store_id, required=False),
+        tier=fields.text("channel.tier", channel.tier, required=False),
     )
 
 
-def _attributes(given: Mapping[str, str], fields: Fields, path: str) -> Mapping[str, str]:
+def _attributes(given: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
     if not given:
         return {}
     attributes = dict(given)
     if len(attributes) > MAXIMUM_ATTRIBUTES:
-        fields.wrong(path, f"{len(attributes)} entries; at most {MAXIMUM_ATTRIBUTES} are accepted")
+        fields.wrong("attributes", f"{len(attributes)} entries; at most {MAXIMUM_ATTRIBUTES} are accepted")
         return {}
     for key, value in attributes.items():
         if not 1 <= len(key) <= 64 or not key.isprintable():
-            fields.wrong(path, f"a key must have 1 to 64 printable characters; {key[:64]!r} has not")
-        fields.text(f"{path}[{key[:64]}]", value, maximum=256, required=False)
+            fields.wrong("attributes", f"a key must have 1 to 64 printable characters; {key[:64]!r} has not")
+        fields.text(f"attributes[{key[:64]}]", value, maximum=256, required=False)
     return attributes
 
 
@@ -268,9 +270,7 @@ _KIND = {
     kind: cast("order_pb2.SubmissionKind", order_pb2.SubmissionKind.Value(f"SUBMISSION_KIND_{kind}"))
     for kind in SubmissionKind
 }
-_FLAG = {
-    flag: cast("order_pb2.ReportFlag", order_pb2.ReportFlag.Value(f"REPORT_FLAG_{flag}")) for flag in ReportFlag
-}
+_FLAG = {flag: cast("order_pb2.ReportFlag", order_pb2.ReportFlag.Value(f"REPORT_FLAG_{flag}")) for flag in ReportFlag}
 _DISPOSITION = {
     disposition: cast("decision_pb2.Disposition", decision_pb2.Disposition.Value(f"DISPOSITION_{disposition}"))
     for disposition in Disposition
