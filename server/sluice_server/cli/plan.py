@@ -30,6 +30,7 @@ from sluice_server.cli.connection import (
 from sluice_server.cli.files import read_text
 from sluice_server.domain.routing.findings import Finding, Severity, errors, warnings
 from sluice_server.domain.routing.plan import check_plan
+from sluice_server.domain.routing.schema import plan_schema
 
 app = typer.Typer(help="Check, store, activate and read plans (分流配置).", no_args_is_help=True)
 
@@ -57,6 +58,12 @@ def validate(file: PlanFile, as_json: AsJson = False) -> None:
         summary = f"{file}: {verdict} ({len(found)} errors, {len(warned)} warnings)"
         output.print(Text(summary, style="bold red" if found else "bold green"), soft_wrap=True)
     raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of plans, for editors: # yaml-language-server: $schema=FILE in the first line of a plan."""
+    sys.stdout.write(json.dumps(plan_schema(), ensure_ascii=False, indent=2) + "\n")
 
 
 @app.command()
