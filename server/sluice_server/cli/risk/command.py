@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import typer
 
+from sluice_server.cli.risk.alerts import alerts
+from sluice_server.cli.risk.anomalies import anomalies
 from sluice_server.cli.risk.fit import fit
+from sluice_server.cli.risk.groups import groups
+from sluice_server.cli.risk.rate import rate
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+app.command()(anomalies)
+app.command()(rate)
+app.command()(groups)
 app.command()(fit)
+app.command()(alerts)
 
 
 @app.callback()
 def risk() -> None:
-    """Fit, rate, screen and watch any table (CSV or Parquet)."""
+    """Screen, rate, search, fit and watch any table (CSV or Parquet)."""

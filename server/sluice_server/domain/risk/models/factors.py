@@ -309,3 +309,15 @@ def _written(value: float) -> str:
     if math.isnan(value):
         return "(missing)"
     return f"{value:.10g}"
+
+
+def as_levels(column: NumberColumn, bands: int = DEFAULT_BANDS) -> TextColumn:
+    """Numbers as levels: as they are where they are few, else in bands of equally many rows."""
+    if len(np.unique(column.values)) <= MOST_PLAIN_LEVELS:
+        return as_text(column)
+    known = column.values[~np.isnan(column.values)]
+    edges = np.unique(np.quantile(known, np.arange(1, bands) / bands, method="inverted_cdf"))
+    edges = edges[edges < known.max()]
+    place = np.searchsorted(edges, column.values, side="left").astype(np.int64)
+    place[np.isnan(column.values)] = len(edges) + 1
+    return TextColumn(tuple(_band_names([float(edge) for edge in edges])), place)

@@ -1,0 +1,1 @@
+"""Warnings: rules over a series of values, and what becomes of them."""
