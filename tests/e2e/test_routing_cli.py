@@ -70,7 +70,7 @@ async def test_a_plan_is_validated_without_a_server(tmp_path: Path) -> None:
     assert "valid (0 errors, 0 warnings)" in (await sluice("plan", "validate", good)).stdout
     bad = sluice.file("bad.yaml", EXAMPLE.replace("share: 7000", "share: 6000"))
     shown = (await sluice("plan", "validate", bad, code=1)).stdout
-    assert f"{bad}:45: error: rules[0].allocations: the shares sum to 9000" in shown
+    assert f"{bad}:46: error: rules[0].allocations: the shares sum to 9000" in shown
     answer = json.loads((await sluice("plan", "validate", bad, "--json", code=1)).stdout)
     assert (answer["valid"], [f["path"] for f in answer["findings"]]) == (False, ["rules[0].allocations"])
 
