@@ -34,7 +34,7 @@ from sluice_server.domain.routing.split import StickySplit, admitted_weight
 
 CUT, FAILED_BEFORE = "CUT", "FAILED_BEFORE"
 MAXIMUM_WEIGHED = 8_192
-"""Rules and product lines whose candidates are kept at once; callers choose the product lines."""
+"""Shares and product lines whose candidates are kept at once; callers choose the product lines."""
 
 
 def check_plan(
@@ -327,7 +327,8 @@ class CompiledPlan:
         if weighed.traffic is not traffic or len(weighed.candidates) >= MAXIMUM_WEIGHED:
             # Swapped as a whole: a decision that runs at the same time goes on with the one that it has.
             weighed = self._weighed = _Weighed(traffic, {})
-        place = (rule.place, product_line)
+        # By the shares and not by the rule: of thousands of rules most share them.
+        place = (rule.insurers, rule.shares, product_line)
         candidates = weighed.candidates.get(place)
         if candidates is None:
             candidates = weighed.candidates[place] = _weigh(rule, product_line, traffic, frozenset())
@@ -336,10 +337,10 @@ class CompiledPlan:
 
 @dataclass(frozen=True, slots=True)
 class _Weighed:
-    """The candidates of rules under one traffic snapshot, by the rule's place and the product line."""
+    """The candidates under one traffic snapshot, by a rule's insurers and shares, and the product line."""
 
     traffic: TrafficSnapshot
-    candidates: dict[tuple[int, str], tuple[Candidate, ...]]
+    candidates: dict[tuple[tuple[str, ...], tuple[int, ...], str], tuple[Candidate, ...]]
 
 
 def _weigh(
