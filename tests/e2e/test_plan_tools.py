@@ -143,6 +143,11 @@ async def test_a_bad_simulation_is_refused_with_the_names_of_its_fields(client: 
     assert {violation.field for violation in refused.value.violations} == fields
 
 
+def test_every_field_of_the_request_is_tried() -> None:
+    tried = {field.split("[")[0] for _, fields in BAD.values() for field in fields}
+    assert tried - {"draft"} == {field.name for field in pb.SimulatePlanRequest.DESCRIPTOR.fields}
+
+
 async def test_a_draft_that_is_no_plan_is_refused(client: AsyncSluice) -> None:
     with pytest.raises(errors.InvalidArgument) as refused:
         await simulated(client, source=EXAMPLE.replace("share: 7000", "share: 6000"))

@@ -456,10 +456,3 @@ async def test_when_all_are_cut_the_rule_says_what_happens(client: AsyncSluice) 
         order_pb2.ORDER_STATE_REJECTED,
         decision_pb2.DISPOSITION_REJECTED,
     )
-
-
-async def test_what_is_not_built_yet_says_so(client: AsyncSluice) -> None:
-    answers = aiter(client.routing.SimulatePlan(pb.SimulatePlanRequest(version=1)))
-    with pytest.raises(errors.Unimplemented) as refused:
-        await anext(answers)
-    assert refused.value.reason == "NOT_BUILT_YET"
