@@ -35,9 +35,6 @@ from sluice_server.domain.routing.schema import plan_schema
 app = typer.Typer(help="Check, store, activate and read plans (分流配置).", no_args_is_help=True)
 
 PlanFile = Annotated[Path, typer.Argument(help="The plan's YAML.", exists=True, dir_okay=False, readable=True)]
-app.command()(plan_diff.diff)
-app.command()(plan_simulate.simulate)
-
 RequestId = Annotated[str, typer.Option(help="Makes a repeat harmless.")]
 
 
@@ -64,6 +61,10 @@ def validate(file: PlanFile, as_json: AsJson = False) -> None:
 def schema() -> None:
     """Print the JSON Schema of plans, for editors: # yaml-language-server: $schema=FILE in the first line of a plan."""
     sys.stdout.write(json.dumps(plan_schema(), ensure_ascii=False, indent=2) + "\n")
+
+
+app.command()(plan_diff.diff)
+app.command()(plan_simulate.simulate)
 
 
 @app.command()
