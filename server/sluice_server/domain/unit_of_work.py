@@ -14,7 +14,7 @@ from sluice_server.domain.breaker.ports import (
     InsurerRepository,
 )
 from sluice_server.domain.orders.ports import OrderRepository
-from sluice_server.domain.routing.ports import PlanRepository
+from sluice_server.domain.routing.ports import BookRepository, PlanRepository
 
 
 class UnitOfWork(Protocol):
@@ -24,6 +24,8 @@ class UnitOfWork(Protocol):
     def orders(self) -> OrderRepository: ...
     @property
     def plans(self) -> PlanRepository: ...
+    @property
+    def books(self) -> BookRepository: ...
     @property
     def insurers(self) -> InsurerRepository: ...
     @property

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from sluice_server.domain.breaker.model import BreakerPolicy, Incident
 from sluice_server.domain.breaker.ports import Alarm, Capacity
+from sluice_server.domain.routing.capacity import InsurerUse
 from sluice_server.domain.routing.model import Application, Decision
 
 T = TypeVar("T")
@@ -46,5 +47,6 @@ DECISION = Content(
 )
 POLICY = Content(BreakerPolicy)
 CAPACITY = Content(Capacity)
+INSURER_USE = Content(InsurerUse)
 INCIDENT = Content(Incident, columns=("incident_id", "scope", "opened_at", "closed_at", "events", "version"))
 ALARM = Content(Alarm, columns=("key", "resolved_at"))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from sluice_server.domain.errors import ConcurrentChange, Exhausted, SluiceError, Unavailable
 from sluice_server.store.faults import meaning
-from sluice_server.store.order_write import OrderWrite, OrderWriter
+from sluice_server.store.order_write import OrderWriter, Write
 
 _ROWS_OF_A_BATCH = 4_000
 _REPEATS = 3
@@ -36,7 +36,7 @@ class CommitPace:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    write: OrderWrite
+    write: Write
     done: asyncio.Future[bool]
 
 
@@ -57,13 +57,13 @@ class GroupCommit:
         """Writes that no commit has taken yet."""
         return len(self._waiting)
 
-    async def commit(self, write: OrderWrite) -> bool:
+    async def commit(self, write: Write) -> bool:
         """Durable when it returns; see ``OrderWriter.write`` for the answer. A caller that is cancelled meanwhile
         leaves the write as it is. Raises Unavailable and, when too many wait, Exhausted."""
         self._admit(1)
         return await self._enqueue(write)
 
-    async def commit_all(self, writes: Sequence[OrderWrite]) -> Sequence[bool | Exception]:
+    async def commit_all(self, writes: Sequence[Write]) -> Sequence[bool | Exception]:
         """Many of one caller: for each what ``commit`` answers or raises. All are taken or none."""
         try:
             self._admit(len(writes))
@@ -91,7 +91,7 @@ class GroupCommit:
         if len(self._waiting) + count > self._pace.maximum_waiting:
             raise Exhausted(f"{self._pace.maximum_waiting} writes wait for the database; repeat later")
 
-    def _enqueue(self, write: OrderWrite) -> asyncio.Future[bool]:
+    def _enqueue(self, write: Write) -> asyncio.Future[bool]:
         done: asyncio.Future[bool] = self._loop.create_future()
         self._waiting.append(_Waiting(write, done))
         self._arrived.set()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sluice_server.domain.orders.model import Order
+from sluice_server.domain.orders.open_order import OpenOrder
 from sluice_server.store.counts import Standing, standing_of
 from sluice_server.store.rows import Codec, Row, change_row, decision_row, order_row, submission_row
 
@@ -27,17 +28,34 @@ class OrderWrite:
     standing: Standing
 
 
+@dataclass(slots=True)
+class OpenWrite:
+    """An order whose insurer is chosen by the writer, in its transaction."""
+
+    application_id: str
+    new: bool
+    version: int
+    open: OpenOrder
+    settled: Order | None = None
+    """The order with its insurer, as the last attempt has chosen; it stands when the write took place."""
+    declined: bool = False
+    """The order is not to be stored with the insurer that the books give: that is why the write did not take place."""
+
+
+Write = OrderWrite | OpenWrite
+
+
 class OrderWriter(Protocol):
     """Writes many orders in one transaction."""
 
     @property
     def codec(self) -> Codec: ...
 
-    async def write(self, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+    async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         """Durable when it returns, or raises and nothing is written (or it cannot be known, when the connection broke
         during the commit). For each write whether it took place: False for a new order whose application_id is known
         (the first of several in ``writes`` takes place), and for a change of an order that is not at its version any
-        more. An application_id has at most one change in ``writes``."""
+        more (and an open one that is declined). An application_id has at most one change in ``writes``."""
         ...
 
     async def close(self) -> None: ...
@@ -51,6 +69,11 @@ def new_order(order: Order, codec: Codec) -> OrderWrite:
 def changed_order(order: Order, codec: Codec) -> OrderWrite:
     """Changes the order, if it is stored at ``order.version``."""
     return _write(order, codec, change_row(order, codec), new=False)
+
+
+def open_order(order: OpenOrder) -> OpenWrite:
+    """A new order or a change, as above, with the insurer that the books give."""
+    return OpenWrite(order.application_id, order.new, order.order.version, order)
 
 
 def _write(order: Order, codec: Codec, row: Row, *, new: bool) -> OrderWrite:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from sluice_server.domain.errors import ConcurrentChange
 from sluice_server.store.counts import COUNT_COLUMNS, UPSERT, CountChanges, standing
 from sluice_server.store.engine import CONNECT_SECONDS
-from sluice_server.store.order_write import OrderWrite
+from sluice_server.store.order_write import OrderWrite, Write
 from sluice_server.store.rows import (
     ASYNCPG,
     CHANGEABLE_COLUMNS,
@@ -24,9 +27,14 @@ from sluice_server.store.rows import (
     Codec,
     Row,
 )
+from sluice_server.store.settling import Overtaken, all_plain, write_settled_postgres
 
 _PING_AFTER_SECONDS = 1.0
 """A connection that was not used for so long may be from before the database's restart."""
+
+
+_ATTEMPTS = 5
+"""How often open orders are settled again when another replica stores the same applications at the same moment."""
 
 
 class PostgresWriter:
@@ -42,7 +50,7 @@ class PostgresWriter:
     def codec(self) -> Codec:
         return ASYNCPG
 
-    async def write(self, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+    async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         was_open = self._connection is not None
         try:
             return await self._write_once(writes)
@@ -63,8 +71,18 @@ class PostgresWriter:
             await self._connection.close()
             self._connection = None
 
-    async def _write_once(self, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+    async def _write_once(self, writes: Sequence[Write]) -> Sequence[bool]:
         driver = await self._driver()
+        plain = all_plain(writes)
+        if plain is not None:
+            return await self._write_plain(driver, plain)
+        for _ in range(_ATTEMPTS):
+            with suppress(Overtaken):
+                async with driver.transaction():
+                    return await write_settled_postgres(driver, writes, partial(self._write_plain, driver))
+        raise ConcurrentChange("others store the same applications at the same moment; repeat the call")
+
+    async def _write_plain(self, driver: Any, writes: Sequence[OrderWrite]) -> Sequence[bool]:
         new: dict[str, OrderWrite] = {}
         for write in writes:
             if write.new:

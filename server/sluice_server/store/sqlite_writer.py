@@ -16,7 +16,7 @@ import orjson
 
 from sluice_server.store.counts import COUNT_COLUMNS, UPSERT, CountChanges, standing
 from sluice_server.store.engine import BUSY_SECONDS, sqlite_pragmas
-from sluice_server.store.order_write import OrderWrite
+from sluice_server.store.order_write import OrderWrite, Write
 from sluice_server.store.rows import (
     CHANGEABLE_COLUMNS,
     DECISION_COLUMNS,
@@ -27,6 +27,7 @@ from sluice_server.store.rows import (
     Codec,
     Row,
 )
+from sluice_server.store.settling import all_plain, write_settled_sqlite
 from sluice_server.store.types import from_microseconds, json_text
 from sluice_server.store.unit_of_work import WriteGate
 
@@ -51,7 +52,7 @@ class SqliteWriter:
     def codec(self) -> Codec:
         return SQLITE3
 
-    async def write(self, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+    async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         async with self._gate:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, writes)
 
@@ -59,11 +60,14 @@ class SqliteWriter:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown(wait=False)
 
-    def _write(self, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+    def _write(self, writes: Sequence[Write]) -> Sequence[bool]:
         connection = self._connection or self._connect()
         try:
             connection.execute("BEGIN IMMEDIATE")
-            results = _apply(connection, writes)
+            plain = all_plain(writes)
+            results = (
+                _apply(connection, plain) if plain is not None else write_settled_sqlite(connection, writes, _apply)
+            )
             connection.execute("COMMIT")
         except BaseException:
             # A full disk ends the transaction by itself. A fresh connection forgets whatever the broken one knew.

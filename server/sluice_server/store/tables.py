@@ -188,6 +188,22 @@ plan_activation = Table(
     CheckConstraint("only_row = 1", name="only_row"),
 )
 
+# The books that replicas share (domain/routing/books.py), each locked by the commits that carry it on.
+share_ledgers = Table(
+    "share_ledgers",
+    metadata,
+    Column("plan_version", Sequence64, primary_key=True, autoincrement=False),
+    Column("rule", Identifier, primary_key=True),
+    Column("pages", Json, nullable=False),  # orders by insurer, in the rule's order, by page
+)
+
+insurer_use = Table(
+    "insurer_use",
+    metadata,
+    Column("insurer_id", Identifier, primary_key=True),
+    Column("content", Json, nullable=False),  # orders of the last seconds; orders and premium of the last days
+)
+
 insurers = Table(
     "insurers",
     metadata,

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sluice_server.domain.errors import Unavailable
 from sluice_server.store.alarms import SqlAlarms
 from sluice_server.store.audit import SqlAudit
+from sluice_server.store.books import SqlBooks
 from sluice_server.store.breakers import SqlBreakers
 from sluice_server.store.engine import BUSY_SECONDS
 from sluice_server.store.evidence import SqlEvidence
@@ -63,6 +64,10 @@ class SqlUnitOfWork:
     @cached_property
     def plans(self) -> SqlPlans:
         return SqlPlans(self._session)
+
+    @cached_property
+    def books(self) -> SqlBooks:
+        return SqlBooks(self._session)
 
     @cached_property
     def insurers(self) -> SqlInsurers:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sluice_server.domain.orders.model import Order
+from sluice_server.domain.orders.open_order import OpenOrder
 from sluice_server.domain.orders.ports import (
     AdapterDirectory,
     DecisionLog,
@@ -87,13 +88,13 @@ class MortalLog:
     def __init__(self, log: DecisionLog, life: Life) -> None:
         self._log, self._life = log, life
 
-    async def record(self, order: Order) -> Order:
+    async def record(self, order: Order | OpenOrder) -> Order:
         self._life.contact()
         recorded = await self._log.record(order)
         self._life.contact()
         return recorded
 
-    async def record_all(self, orders: Sequence[Order]) -> Sequence[Order | Exception]:
+    async def record_all(self, orders: Sequence[Order | OpenOrder]) -> Sequence[Order | Exception]:
         self._life.contact()
         recorded = await self._log.record_all(orders)
         self._life.contact()
@@ -103,6 +104,12 @@ class MortalLog:
         self._life.contact()
         await self._log.save(order)
         self._life.contact()
+
+    async def settle(self, change: OpenOrder) -> Order | None:
+        self._life.contact()
+        settled = await self._log.settle(change)
+        self._life.contact()
+        return settled
 
 
 class MortalDirectory:

@@ -210,7 +210,15 @@ CASES: list[tuple[str, str, str, int, str, str]] = [
         "unknown name 'factors'",
     ),
     ("split", "on_exhausted: REJECT", "split: FAIR", 24, "rules[1].split", "must be one of STICKY, EXACT"),
-    ("exact split", "on_exhausted: REJECT", "split: EXACT", 24, "rules[1].split", "not available in this version"),
+    (
+        "deficit",
+        "on_exhausted: REJECT",
+        "split: EXACT\n    deficit: LATER",
+        25,
+        "rules[1].deficit",
+        "one of FORGIVEN, REPAID",
+    ),
+    ("sticky deficit", "on_exhausted: REJECT", "deficit: REPAID", 24, "rules[1].deficit", "is for split EXACT"),
     (
         "sticky key",
         "on_exhausted: REJECT",
@@ -260,14 +268,14 @@ def test_what_is_no_plan_at_all_is_one_located_error(source: str, line: int, mes
 
 def test_every_fault_is_reported_at_once_by_line() -> None:
     source = PLAN.replace("share: 7000", "share: 6000").replace("{application.product_code}", "{x}")
-    source = source.replace("on_exhausted: REJECT", "split: EXACT")
+    source = source.replace("on_exhausted: REJECT", "deficit: REPAID")
     with pytest.raises(InvalidPlan) as raised:
         compile_plan(source)
     fields = [violation.field for violation in raised.value.violations]
     assert fields == [
         "source.rules[0].allocations",
         "source.rules[0].allocations[0].binding.insurer_product_code",
-        "source.rules[1].split",
+        "source.rules[1].deficit",
     ]
     assert raised.value.violations[0].description.startswith("line 14: ")
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sluice_server.domain.breaker.evidence import VERSION
 from sluice_server.domain.breaker.machine import admission
 from sluice_server.domain.breaker.model import Breaker, Evidence, Scope
-from sluice_server.domain.breaker.ports import Insurer
+from sluice_server.domain.breaker.ports import Capacity, Insurer
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import Unavailable
 from sluice_server.domain.routing.ports import TrafficSnapshot
@@ -124,7 +124,9 @@ class BreakerBoard:
         by_scope = {breaker.scope: breaker for breaker in breakers}
         self._breakers, self._insurers = by_scope, {insurer.insurer_id: insurer for insurer in insurers}
         self._snapshot = TrafficSnapshot(
-            version, {(s.insurer_id, s.product_line): admission(breaker) for s, breaker in by_scope.items()}
+            version,
+            {(s.insurer_id, s.product_line): admission(breaker) for s, breaker in by_scope.items()},
+            {insurer.insurer_id: insurer.capacity for insurer in insurers if insurer.capacity != Capacity()},
         )
         self._revision += 1
         async with self._moved:

@@ -12,8 +12,10 @@ from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import ApplicationConflict, InvalidInput, NoActivePlan, NoRuleMatches, SluiceError
 from sluice_server.domain.orders.history import received, redecided, stored
 from sluice_server.domain.orders.model import Order, OrderState
+from sluice_server.domain.orders.open_order import OpenOrder
 from sluice_server.domain.orders.ports import DecisionLog
 from sluice_server.domain.orders.timing import OrderTiming
+from sluice_server.domain.routing.books import OpenDecision, needs
 from sluice_server.domain.routing.model import Application, Decision, Disposition
 from sluice_server.domain.routing.ports import PlanSource, TrafficSource
 from sluice_server.domain.tracing import Tracer, Untraced
@@ -70,7 +72,8 @@ class Decisions:
         """Decides a new application and stores the order durably, or finds the stored one.
 
         ``record`` stores the order instead of the decision log, and may bring it further; like the log it returns the
-        stored one when the application_id is known. ``deadline`` is the caller's.
+        stored one when the application_id is known. An order whose insurer is chosen when it is stored always goes to
+        the log. ``deadline`` is the caller's.
 
         Raises ApplicationConflict when the application_id is stored with other content; NoActivePlan, NoRuleMatches and
         InvalidInput (a factor cannot be computed) only for a new application.
@@ -82,14 +85,16 @@ class Decisions:
             if known is None:
                 raise
             return known
-        return self._routed(order, await (record or self._record)(order))
+        if isinstance(order, OpenOrder) or record is None:
+            return self._routed(order, await self._record(order))
+        return self._routed(order, await record(order))
 
     async def first_of_many(
         self, applications: Sequence[Application], *, deadline: datetime | None
     ) -> Sequence[RoutedOrder | Exception]:
         """What ``first`` does, for many in shared commits: in each place what ``first`` would return or raise."""
         results: dict[int, RoutedOrder | Exception] = {}
-        orders: dict[int, Order] = {}
+        orders: dict[int, Order | OpenOrder] = {}
         for place, application in enumerate(applications):
             if place % DECISIONS_AT_A_TIME == DECISIONS_AT_A_TIME - 1:
                 await asyncio.sleep(0)  # the turn of other calls
@@ -111,11 +116,32 @@ class Decisions:
                 results[place] = error
         return [results[place] for place in range(len(applications))]
 
-    async def _received(self, application: Application, *, submit: bool, deadline: datetime | None) -> Order:
+    async def _received(
+        self, application: Application, *, submit: bool, deadline: datetime | None
+    ) -> Order | OpenOrder:
         """The order of a new application with its first decision, not stored yet. Raises NOT_DECIDABLE."""
         now = self._clock.now()
-        decision = await self._decide(application, number=1, failed=frozenset(), now=now)
-        order = received(application, application.fingerprint(), decision, submit=submit, now=now)
+        decision = self._decide(application, number=1, failed=frozenset(), now=now)
+        fingerprint = application.fingerprint()
+        if not isinstance(decision, OpenDecision):
+            return self._new(application, fingerprint, decision, submit, deadline, now)
+        return OpenOrder(
+            order=self._new(application, fingerprint, decision.draft, submit, deadline, now),
+            new=True,
+            decision=decision,
+            complete=lambda settled: self._new(application, fingerprint, settled, submit, deadline, now),
+        )
+
+    def _new(
+        self,
+        application: Application,
+        fingerprint: str,
+        decision: Decision,
+        submit: bool,
+        deadline: datetime | None,
+        now: datetime,
+    ) -> Order:
+        order = received(application, fingerprint, decision, submit=submit, now=now)
         if order.state is OrderState.PARKED:
             return replace(order, next_attempt_at=now + timedelta(seconds=self._timing.parked_seconds))
         if order.state is OrderState.ROUTED and submit:
@@ -124,7 +150,8 @@ class Decisions:
             return replace(order, next_attempt_at=self._timing.overdue_at(end))
         return order
 
-    def _routed(self, order: Order, recorded: Order) -> RoutedOrder:
+    def _routed(self, asked: Order | OpenOrder, recorded: Order) -> RoutedOrder:
+        order = asked.order if isinstance(asked, OpenOrder) else asked
         if recorded.decisions[0].decision_id == order.decisions[0].decision_id:
             return RoutedOrder(recorded, replayed=False)
         return self._replay(recorded, order.fingerprint)
@@ -143,36 +170,58 @@ class Decisions:
         None, and nothing stored, when the decision's disposition is none of ``accept`` or no rule of the active plan
         matches any more. Raises ConcurrentChange; OrderStateRefused while the order may have been insured.
         """
+        now = self._clock.now()
         try:
-            decision = await self._again(order, failed)
+            decision = self._decide(
+                order.application, number=order.decision.number + 1, failed=frozenset(failed), now=now
+            )
         except NOT_DECIDABLE:
             return None
+        if isinstance(decision, OpenDecision):
+            return await self._settle(order, decision, accept, now)
         if decision.disposition not in accept:
             return None
-        now = self._clock.now()
-        changed = redecided(order, decision, now=now)
-        if changed.state is OrderState.PARKED:
-            changed = replace(changed, next_attempt_at=now + timedelta(seconds=self._timing.parked_seconds))
-        elif changed.state is OrderState.ROUTED and changed.submit_requested:
-            changed = replace(changed, next_attempt_at=self._timing.lease_until(now))
+        changed = self._changed(order, decision, now)
         await self._log.save(changed)
         return stored(changed)
 
-    async def _again(self, order: Order, failed: AbstractSet[str]) -> Decision:
-        return await self._decide(
-            order.application,
-            number=order.decision.number + 1,
-            failed=frozenset(failed),
-            now=self._clock.now(),
-        )
+    async def _settle(
+        self, order: Order, decision: OpenDecision, accept: AbstractSet[Disposition], now: datetime
+    ) -> Order | None:
+        draft = self._changed(order, decision.draft, now)
+        if Disposition.PARKED not in accept:
+            # Parked orders without room come here again and again: most of the time that should cost no write.
+            async with self._store.read() as uow:
+                books = await uow.books.read(*needs([decision]))
+            if decision.settle(books).decision.disposition not in accept:
+                return None
 
-    async def _decide(
+        def complete(settled: Decision) -> Order | None:
+            return self._changed(order, settled, now) if settled.disposition in accept else None
+
+        return await self._log.settle(OpenOrder(draft, new=False, decision=decision, complete=complete))
+
+    def _changed(self, order: Order, decision: Decision, now: datetime) -> Order:
+        changed = redecided(order, decision, now=now)
+        if changed.state is OrderState.PARKED:
+            return replace(changed, next_attempt_at=now + timedelta(seconds=self._timing.parked_seconds))
+        if changed.state is OrderState.ROUTED and changed.submit_requested:
+            return replace(changed, next_attempt_at=self._timing.lease_until(now))
+        return changed
+
+    def _decide(
         self, application: Application, *, number: int, failed: frozenset[str], now: datetime
-    ) -> Decision:
+    ) -> Decision | OpenDecision:
         with self._tracer.span("routing.decide") as span:
-            decision = await self._plans.current().decide(
+            drafted = self._plans.current().draft(
                 application, self._traffic.snapshot(), number=number, failed=failed, now=now
             )
+            if isinstance(drafted, OpenDecision):
+                # Who it is shows on the order: the span ends before the books are asked.
+                span.set_attribute("sluice.plan_version", drafted.draft.plan_version)
+                span.set_attribute("sluice.rule", drafted.draft.rule)
+                return drafted
+            decision = drafted
             span.set_attribute("sluice.plan_version", decision.plan_version)
             span.set_attribute("sluice.rule", decision.rule)
             span.set_attribute("sluice.disposition", decision.disposition)
@@ -186,7 +235,7 @@ class Decisions:
         admission = self._traffic.snapshot().admission(order.decision.insurer_id, order.application.product_line)
         return admission.admitted_basis_points == 0
 
-    async def _record(self, order: Order) -> Order:
+    async def _record(self, order: Order | OpenOrder) -> Order:
         with self._tracer.span("order.record"):
             return await self._log.record(order)
 

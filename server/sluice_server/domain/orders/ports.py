@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sluice_server.domain.orders.model import Order, OrderState, Outcome
+from sluice_server.domain.orders.open_order import OpenOrder
 from sluice_server.domain.routing.model import Application, Binding
 
 
@@ -156,16 +157,22 @@ class OrderRepository(Protocol):
 class DecisionLog(Protocol):
     """The hot path: durable before it is acknowledged, many decisions in one commit."""
 
-    async def record(self, order: Order) -> Order:
-        """Stores a new order durably and returns it; when the application_id is known already, returns the stored
-        order instead (the caller compares fingerprints). Raises Unavailable when the store does not answer."""
+    async def record(self, order: Order | OpenOrder) -> Order:
+        """Stores a new order durably and returns it, settled if it was open; when the application_id is known already,
+        returns the stored order instead (the caller compares fingerprints), and no books count anything. Raises
+        Unavailable when the store does not answer."""
         ...
 
-    async def record_all(self, orders: Sequence[Order]) -> Sequence[Order | Exception]:
+    async def record_all(self, orders: Sequence[Order | OpenOrder]) -> Sequence[Order | Exception]:
         """What ``record`` does, for many at once: in each place what ``record`` would return or raise."""
         ...
 
     async def save(self, order: Order) -> None:
         """What ``OrderRepository.save`` does, in a commit that many calls share: for a change that needs nothing
         else in its unit of work. Durable when it returns; raises ConcurrentChange, Unavailable."""
+        ...
+
+    async def settle(self, change: OpenOrder) -> Order | None:
+        """``save`` for a change whose insurer is chosen in the same commit: the order as it is stored then, or None
+        when it is not to be stored with whom the books give. Raises ConcurrentChange, Unavailable."""
         ...

@@ -153,6 +153,7 @@ def _rule(rule: RuleText, defaults: Mapping[str, BindingText]) -> Iterable[tuple
     if rule.when:
         yield "when", rule.when
     yield "split", rule.split.value
+    yield "deficit", rule.deficit.value
     yield "sticky_key", rule.sticky_key.removeprefix("application.")
     yield "on_exhausted", rule.on_exhausted.value
     for allocation in rule.allocations:

@@ -15,7 +15,16 @@ class Split(StrEnum):
     STICKY = "STICKY"
     """By a hash of the sticky key: the same key always goes to the same insurer, shares hold in expectation."""
     EXACT = "EXACT"
-    """By a ledger: shares hold exactly at any moment."""
+    """By a ledger: after any number of orders nobody is more than one order off its share."""
+
+
+class Deficit(StrEnum):
+    """What becomes of the orders that an insurer of an EXACT split misses while it is cut, ramping or without room."""
+
+    FORGIVEN = "FORGIVEN"
+    """It takes up its share again, and no more."""
+    REPAID = "REPAID"
+    """It is given them on top of its share, until it is back at it."""
 
 
 class OnExhausted(StrEnum):
@@ -131,6 +140,8 @@ class RuleText:
     allocations: tuple[AllocationText, ...]
     lines: Mapping[str, int] = field(default_factory=dict)
     """Line by key of the rule."""
+    deficit: Deficit = Deficit.FORGIVEN
+    """Of an EXACT split."""
 
     def line_of(self, key: str) -> int:
         return self.lines.get(key, self.line)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sluice_server.domain.context import CallContext, Clock
 from sluice_server.domain.errors import NoRuleMatches, PlanNotFound
 from sluice_server.domain.routing.active import compile_aside
+from sluice_server.domain.routing.books import OpenDecision, needs
 from sluice_server.domain.routing.document import Between, Condition, OneOf, StartsWith
 from sluice_server.domain.routing.fields import FactorValue
 from sluice_server.domain.routing.index import Value, holds
@@ -86,18 +87,10 @@ class ExplainRoute:
             factors = reading.factors
             trace(plan, application, reading, rules)
             matched = plan.match(application, reading)
-            decision = replace(
-                plan.split(
-                    matched,
-                    application,
-                    reading,
-                    self._traffic.snapshot(),
-                    number=1,
-                    failed=frozenset(),
-                    now=now,
-                ),
-                decision_id="",
+            split = plan.split(
+                matched, application, reading, self._traffic.snapshot(), number=1, failed=frozenset(), now=now
             )
+            decision = replace(await self._settled(split), decision_id="")
         except NoRuleMatches as none:
             # A rule that cannot be judged has said so in its own trace.
             if not isinstance(none, RuleNotComputable) or not rules:
@@ -109,6 +102,14 @@ class ExplainRoute:
             plan_version=plan.version,
             stored_decision=stored.decisions[-1] if stored is not None and stored.decisions else None,
         )
+
+    async def _settled(self, decision: Decision | OpenDecision) -> Decision:
+        """With the books as they are now: what the next application would get, without taking its place."""
+        if not isinstance(decision, OpenDecision):
+            return decision
+        async with self._store.read() as uow:
+            books = await uow.books.read(*needs([decision]))
+        return decision.settle(books).decision
 
 
 def trace(plan: CompiledPlan, application: Application, reading: Reading, traces: list[RuleTrace]) -> None:

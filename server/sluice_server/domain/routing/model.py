@@ -116,11 +116,14 @@ class Decision:
     split_key: str
     """The value hashed by a STICKY split."""
     ledger_position: int | None
-    """Position in the share ledger of an EXACT split."""
+    """EXACT: the how-manieth order of its page of the share ledger it is; None for STICKY and when nobody is left."""
     candidates: tuple[Candidate, ...]
     traffic_version: int
     """Version of the breakers' snapshot that was applied."""
     decided_at: datetime
+    ledger_orders: tuple[int, ...] = ()
+    """EXACT: each candidate's orders before this one on that page; with the shares and weights they give the insurer
+    again (``ledger.next_insurer``). Empty without a ledger position."""
 
 
 def plain(value: object) -> object:

@@ -9,6 +9,7 @@ from sluice_server.domain.routing.document import (
     Between,
     BindingText,
     Condition,
+    Deficit,
     FactorText,
     OneOf,
     OnExhausted,
@@ -178,6 +179,7 @@ class _Parser:
                 )
             ),
             lines=section.lines(),
+            deficit=section.choice("deficit", Deficit, Deficit.FORGIVEN),
         )
         section.get("description")
         section.done()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -12,7 +13,9 @@ import cel
 
 from sluice_server.domain.errors import NoRuleMatches
 from sluice_server.domain.identity import new_id
-from sluice_server.domain.routing.document import Condition, OnExhausted, PlanDocument
+from sluice_server.domain.routing.books import Books, OpenDecision
+from sluice_server.domain.routing.capacity import CAPACITY
+from sluice_server.domain.routing.document import Condition, OnExhausted, PlanDocument, Split
 from sluice_server.domain.routing.expressions import ContextBuilder, ExpressionFailed, factor_value
 from sluice_server.domain.routing.fields import FACTOR_PREFIX, FactorValue, Getter, getter
 from sluice_server.domain.routing.findings import Finding, Findings, TooManyErrors, errors, invalid_plan
@@ -181,8 +184,28 @@ class CompiledPlan:
         number: int = 1,
         failed: frozenset[str] = frozenset(),
         now: datetime,
+        books: Books | None = None,
     ) -> Decision:
-        """Who insures the application.
+        """Who insures the application, by ``draft``; when that is left open, by ``books`` (None: empty ones), which
+        then count the decision."""
+        drafted = self.draft(application, traffic, number=number, failed=failed, now=now)
+        if not isinstance(drafted, OpenDecision):
+            return drafted
+        books = Books() if books is None else books
+        settled = drafted.settle(books)
+        books.enter(settled)
+        return settled.decision
+
+    def draft(
+        self,
+        application: Application,
+        traffic: TrafficSnapshot,
+        *,
+        number: int = 1,
+        failed: frozenset[str] = frozenset(),
+        now: datetime,
+    ) -> Decision | OpenDecision:
+        """Who insures the application; open when the books that replicas share have a say in it.
 
         ``failed``: insurers that definitely failed for it; ``number``: counts the application's decisions. Raises
         NoRuleMatches, also (RuleNotComputable) when a factor or a ``when`` cannot be computed for the application: a
@@ -286,8 +309,9 @@ class CompiledPlan:
         number: int,
         failed: frozenset[str],
         now: datetime,
-    ) -> Decision:
-        """Chooses among the rule's insurers."""
+    ) -> Decision | OpenDecision:
+        """Chooses among the rule's insurers. Open for an EXACT split, and where an insurer with a capacity would be
+        chosen: both are settled when the decision is stored."""
         resolved = rule.rule
         if failed:
             candidates = _weigh(resolved, application.product_line, traffic, failed)
@@ -297,19 +321,22 @@ class CompiledPlan:
         key = reading.values[rule.sticky_place]
         # Without a key all such applications would go to one insurer.
         split_key = application.application_id if key is None or key == "" else str(key)
-        chosen = rule.split.choose(weights, split_key)
+        exact = resolved.text.split is Split.EXACT and any(weights)
+        chosen = -1 if exact else rule.split.choose(weights, split_key)
         disposition = Disposition.ROUTED
-        if chosen < 0:
-            disposition, chosen = _exhausted(resolved, failed)
-        return Decision(
+        if chosen < 0 and not exact:
+            disposition, chosen = _exhausted(resolved, candidates, failed)
+        capacities = traffic.capacities
+        is_open = exact or (chosen >= 0 and bool(capacities) and resolved.insurers[chosen] in capacities)
+        if is_open:
+            disposition, chosen = Disposition.ROUTED, -1
+        decision = Decision(
             decision_id=new_id("dec"),
             application_id=application.application_id,
             number=number,
             disposition=disposition,
             insurer_id="" if chosen < 0 else resolved.insurers[chosen],
-            binding=None
-            if chosen < 0
-            else rule.bindings[chosen] or _fill(resolved.bindings[chosen], application, reading.factors, now),
+            binding=None if chosen < 0 else _bind(rule, chosen, application, reading, now),
             plan_name=self.name,
             plan_version=self.version,
             rule=resolved.text.name,
@@ -319,6 +346,18 @@ class CompiledPlan:
             candidates=candidates,
             traffic_version=traffic.version,
             decided_at=now,
+        )
+        if not is_open:
+            return decision
+        return OpenDecision(
+            draft=decision,
+            premium=application.premium,
+            split=resolved.text.split,
+            deficit=resolved.text.deficit,
+            choose=rule.split.choose,
+            exhausted=lambda full: _exhausted(resolved, candidates, failed, full),
+            bind=lambda index: _bind(rule, index, application, reading, now),
+            capacities={i: capacities[i] for i in resolved.insurers if i in capacities},
         )
 
     def _weigh(self, rule: ResolvedRule, product_line: str, traffic: TrafficSnapshot) -> tuple[Candidate, ...]:
@@ -370,17 +409,27 @@ def _by_fields(
     return tuple((attrgetter(*paths), frozenset(values)) for paths, values in sorted(found.items()))
 
 
-def _exhausted(rule: ResolvedRule, failed: frozenset[str]) -> tuple[Disposition, int]:
+def _exhausted(
+    rule: ResolvedRule,
+    candidates: Sequence[Candidate],
+    failed: AbstractSet[str],
+    full: AbstractSet[str] = frozenset(),
+) -> tuple[Disposition, int]:
     """What the rule says when no insurer is left, and the insurer kept.
 
-    KEEP_LAST keeps the highest share among those that have not failed for this application; when all have, the order is
-    parked, because an insurer that has just failed definitely would be called in a circle.
+    KEEP_LAST keeps the highest share among those that have not failed for this application and have room; when there is
+    none, the order is parked: an insurer that has just failed definitely would be called in a circle, and a capacity
+    holds whatever the rule says.
     """
     match rule.text.on_exhausted:
         case OnExhausted.REJECT:
             return Disposition.REJECTED, -1
         case OnExhausted.KEEP_LAST:
-            left = [i for i, insurer in enumerate(rule.insurers) if insurer not in failed]
+            left = [
+                i
+                for i, candidate in enumerate(candidates)
+                if candidate.insurer_id not in failed | full and candidate.excluded_because != CAPACITY
+            ]
             if left:
                 return Disposition.KEPT_LAST, max(left, key=lambda i: (rule.shares[i], -i))
     return Disposition.PARKED, -1
@@ -409,6 +458,10 @@ def _literal(binding: ResolvedBinding) -> Binding | None:
         endpoint=binding.endpoint,
         parameters={key: "".join(str(p) for p in value.pieces) for key, value in binding.parameters.items()},
     )
+
+
+def _bind(rule: CompiledRule, index: int, application: Application, reading: Reading, now: datetime) -> Binding:
+    return rule.bindings[index] or _fill(rule.rule.bindings[index], application, reading.factors, now)
 
 
 def _fill(

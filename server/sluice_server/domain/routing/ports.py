@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from sluice_server.domain.breaker.ports import Capacity
+    from sluice_server.domain.routing.books import Books, LedgerKey
     from sluice_server.domain.routing.plan import CompiledPlan
 
 
@@ -29,6 +31,8 @@ class TrafficSnapshot:
     """Grows with every change of any breaker."""
     admissions: Mapping[tuple[str, str], Admission]
     """By (insurer_id, product_line); product_line "" is the insurer as a whole. The stricter one holds."""
+    capacities: Mapping[str, Capacity] = field(default_factory=dict)
+    """By insurer_id: of those that take a limited number of orders."""
 
     def admission(self, insurer_id: str, product_line: str) -> Admission:
         """The stricter of the insurer's own admission and that of its product line."""
@@ -110,6 +114,14 @@ class StoredPlan:
     """Of the activation: the same for all plans, changes with every ActivatePlan."""
     request_id: str = ""
     """Of the CreatePlan that made it; what ``PlanRepository.by_request`` finds it by. Empty: not found by it."""
+
+
+class BookRepository(Protocol):
+    """The books that replicas share (``domain.routing.books``), for reading; the decision log carries them on."""
+
+    async def read(self, ledgers: Sequence[LedgerKey], insurers: Sequence[str]) -> Books:
+        """These ledgers and what these insurers were given."""
+        ...
 
 
 class PlanRepository(Protocol):

@@ -175,10 +175,12 @@ class _Resolver:
         path = f"rules[{place}]"
         for field_path, condition in rule.match.items():
             self._condition(field_path, condition, f"{path}.match.{field_path}")
-        if rule.split is Split.EXACT:
+        if rule.split is Split.STICKY and "deficit" in rule.lines:
             self._findings.error(
-                rule.line_of("split"), f"{path}.split", "EXACT is not available in this version; use STICKY"
+                rule.line_of("deficit"), f"{path}.deficit", "is for split EXACT; STICKY counts no orders"
             )
+        if rule.split is Split.EXACT and "sticky_key" in rule.lines:
+            self._findings.warning(rule.line_of("sticky_key"), f"{path}.sticky_key", "is not used by split EXACT")
         self._sticky_key(rule, path)
         bindings = self._allocations(rule, path)
         return ResolvedRule(

@@ -12,6 +12,7 @@ from sluice_server.domain.errors import NoActivePlan, NoRuleMatches, PlanNotFoun
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.ports import DecidedApplication, OrderPosition
 from sluice_server.domain.routing.active import compile_aside
+from sluice_server.domain.routing.books import Books
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.model import Application
 from sluice_server.domain.routing.plan import CompiledPlan
@@ -157,19 +158,21 @@ class SimulatePlan:
             active = self._plans.current()
         except NoActivePlan:
             active = None
+        books = Books()
         for start in range(0, len(applications), PAGE):
             page = []
             for application in applications[start : start + PAGE]:
-                rule, insurer_id = ("", "") if active is None else await _decide(active, application, now)
+                rule, insurer_id = ("", "") if active is None else await _decide(active, application, now, books)
                 page.append(DecidedApplication(application, now, now, insurer_id, rule))
             yield page
             await asyncio.sleep(0)
 
 
-async def _decide(plan: CompiledPlan, application: Application, now: datetime) -> tuple[str, str]:
-    """Rule and insurer; the rule is empty when none matches or something cannot be computed."""
+async def _decide(plan: CompiledPlan, application: Application, now: datetime, books: Books) -> tuple[str, str]:
+    """Rule and insurer; the rule is empty when none matches or something cannot be computed. ``books`` are those of the
+    replay: share ledgers that were empty when it began."""
     try:
-        decision = await plan.decide(application, ALL_CLOSED, now=now)
+        decision = await plan.decide(application, ALL_CLOSED, now=now, books=books)
     except NoRuleMatches:
         return "", ""
     return decision.rule, decision.insurer_id
@@ -188,6 +191,7 @@ class _Replay:
 
     def __init__(self, draft: CompiledPlan, total: int) -> None:
         self._draft = draft
+        self._books = Books()
         self._progress = SimulationStep(0, total, 0, 0)
         self._tallies: dict[tuple[str, str, str], _Tally] = {}
         """By rule, insurer and currency."""
@@ -199,7 +203,7 @@ class _Replay:
         tallies = self._tallies
         for decided in page:
             application = decided.application
-            rule, insurer_id = await _decide(self._draft, application, decided.decided_at)
+            rule, insurer_id = await _decide(self._draft, application, decided.decided_at, self._books)
             unmatched += not rule
             premium = application.premium
             key = (rule, insurer_id, premium.currency_code)

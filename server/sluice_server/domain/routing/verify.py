@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sluice_server.domain.errors import NoRuleMatches
+from sluice_server.domain.routing.books import OpenDecision, recorded_books
 from sluice_server.domain.routing.model import Application, Binding, Candidate, Decision
 from sluice_server.domain.routing.plan import FAILED_BEFORE, CompiledPlan
 from sluice_server.domain.routing.ports import Admission, TrafficSnapshot
@@ -31,7 +32,7 @@ class Verification:
     differences: tuple[Difference, ...]
     taken_over: tuple[str, ...]
     """What was not recomputed but taken from the record, because it came from outside: the insurers' admissions where
-    they were not whole, and factors that read the risk data."""
+    they were not whole, the share ledger's counts, and factors that read the risk data."""
 
     @property
     def identical(self) -> bool:
@@ -41,13 +42,15 @@ class Verification:
 def verify_decision(decision: Decision, application: Application, plan: CompiledPlan) -> Verification:
     """``plan`` is compiled from the text of the decision's version.
 
-    From the record come the moment, the number, what each candidate was admitted (or why it was excluded) and the
-    values read from the risk data; everything else is computed again: factors, rule, shares, weights, split, binding.
+    From the record come the moment, the number, what each candidate was admitted (or why it was excluded, ``CAPACITY``
+    included), the orders that the share ledger of an EXACT split had counted before, and the values read from the risk
+    data; everything else is computed again: factors, rule, shares, weights, split, binding.
     """
     risky = tuple(f.name for f in plan.factors if f.expression.needs and f.name in decision.factors)
     taken_over = (
         *(f"factors.{name}" for name in risky),
         *(f"candidates[{c.insurer_id}]" for c in decision.candidates if c.weight_basis_points != c.share_basis_points),
+        *(("ledger_orders",) if decision.ledger_orders else ()),
     )
     try:
         again = _decided_again(decision, application, plan)
@@ -59,7 +62,7 @@ def verify_decision(decision: Decision, application: Application, plan: Compiled
 def _decided_again(decision: Decision, application: Application, plan: CompiledPlan) -> Decision:
     now = decision.decided_at
     reading = plan.read(application, now, recorded=decision.factors)
-    return plan.split(
+    again = plan.split(
         plan.match(application, reading),
         application,
         reading,
@@ -68,6 +71,7 @@ def _decided_again(decision: Decision, application: Application, plan: CompiledP
         failed=frozenset(c.insurer_id for c in decision.candidates if c.excluded_because == FAILED_BEFORE),
         now=now,
     )
+    return again.settle(recorded_books(decision)).decision if isinstance(again, OpenDecision) else again
 
 
 def recorded_traffic(decision: Decision) -> TrafficSnapshot:
@@ -100,6 +104,7 @@ def _differences(stored: Decision, again: Decision) -> Iterable[Difference]:
     for insurer_id in dict.fromkeys([*was, *now]):
         yield from _candidate(f"candidates[{insurer_id}]", was.get(insurer_id), now.get(insurer_id))
     yield from _compared("split_key", stored.split_key, again.split_key)
+    yield from _compared("ledger_position", stored.ledger_position, again.ledger_position)
     yield from _compared("disposition", stored.disposition.value, again.disposition.value)
     yield from _compared("insurer_id", stored.insurer_id, again.insurer_id)
     yield from _bindings(stored.binding, again.binding)
