@@ -129,9 +129,7 @@ exposures = st.integers(0, 1000 * 10**9).map(lambda billionths: billionths / 1e9
 
 
 @settings(deadline=None, max_examples=50)
-@given(
-    st.lists(st.tuples(exposures, st.integers(0, 60), st.integers(0, 10**9), st.integers(0, 60)), max_size=25)
-)
+@given(st.lists(st.tuples(exposures, st.integers(0, 60), st.integers(0, 10**9), st.integers(0, 60)), max_size=25))
 def test_whatever_the_sums_are_probabilities_come_out(rows: list[tuple[float, int, int, int]]) -> None:
     given_stores = [
         StoreSums(f"s{i}", "CH", exposure, claims, incurred, min(early, claims))

@@ -17,7 +17,7 @@ from sluice_server.cli.risk.tables import TableFile, day_of
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.risk.models.columns import Mask, ModelTable
 from sluice_server.domain.risk.models.development import Development, given_development
-from sluice_server.domain.risk.models.factors import parse_factor
+from sluice_server.domain.risk.models.factors import FactorDefinition, parse_factor
 from sluice_server.domain.risk.models.fit_model import FittedModel, ModelDefinition, fit_model
 from sluice_server.domain.risk.models.glm import FittedGlm
 
@@ -62,12 +62,13 @@ def fit(
     A leakage check runs first. Exit 0 when the model passes every check, 1 when it does not, 2 for bad input.
     """
     with refusals(as_json):
-        definition = ModelDefinition(
-            tuple(parse_factor(text) for text in factor), large_claim, allow_leakage, challenger, seed
-        )
         source = TableFile(file)
-        names = [one.name for one in definition.factors]
-        source.need([claims, exposure, *names, group, time, split, amount])
+        factors, violations = _factors(factor)
+        names = [one.name for one in factors]
+        violations += source.missing([claims, exposure, *names, group, time, split, amount])
+        if violations:
+            raise InvalidInput(violations)
+        definition = ModelDefinition(factors, large_claim, allow_leakage, challenger, seed)
         table = ModelTable(
             claims=source.numbers(claims),
             exposure=source.numbers(exposure),
@@ -88,6 +89,18 @@ def fit(
         _show(fitted)
     if not fitted.validation.passed:
         raise typer.Exit(REFUSED)
+
+
+def _factors(texts: list[str]) -> tuple[tuple[FactorDefinition, ...], list[Violation]]:
+    """The factors that can be read, and what is wrong with the others."""
+    found: list[FactorDefinition] = []
+    violations: list[Violation] = []
+    for text in texts:
+        try:
+            found.append(parse_factor(text))
+        except InvalidInput as wrong:
+            violations += wrong.violations
+    return tuple(found), violations
 
 
 def _developed(table: ModelTable, delays: Path, as_of: str) -> tuple[ModelTable, Mask]:
@@ -172,9 +185,7 @@ def _glm(glm: FittedGlm) -> dict[str, object]:
 
 def _show(fitted: FittedModel) -> None:
     validation = fitted.validation
-    figures = Table(
-        "data", "rows", "claims", "null", "GLM", "challenger", "Gini", "Gini ch.", "claims/expected", box=None
-    )
+    figures = Table("data", "rows", "claims", "null", "GLM", "challenger", "Gini", "Gini ch.", "A/E", box=None)
     figures.title, figures.title_justify = f"Poisson deviance × 100, split: {fitted.split.kind}", "left"
     for one in validation.figures:
         figures.add_row(

@@ -41,12 +41,16 @@ class TableFile:
     def names(self) -> list[str]:
         return list(self._table.column_names)
 
+    def missing(self, names: Iterable[str]) -> list[Violation]:
+        """What is to be said of those names that are no column; empty names are not wanted."""
+        known = ", ".join(self.names)
+        absent = [name for name in dict.fromkeys(names) if name and name not in self.names]
+        return [Violation(name, f"no such column; there are: {known}") for name in absent]
+
     def need(self, names: Iterable[str]) -> None:
         """Raises InvalidInput naming every column that is not there."""
-        known = ", ".join(self.names)
-        missing = [name for name in dict.fromkeys(names) if name and name not in self.names]
-        if missing:
-            raise InvalidInput([Violation(name, f"no such column; there are: {known}") for name in missing])
+        if missing := self.missing(names):
+            raise InvalidInput(missing)
 
     def check(self) -> None:
         """Raises InvalidInput with everything that was wrong so far."""

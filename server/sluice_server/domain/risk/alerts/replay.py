@@ -154,7 +154,7 @@ def _limit(rule: AlertRule, moment: Moment, before: Sequence[Moment]) -> float |
 
 
 def _usual(baseline: Baseline, moment: Moment, before: Sequence[Moment]) -> list[float]:
-    """The values at the same point of the seasons before, within a twentieth of a season; or the last ones."""
+    """The values at the same point of the seasons before, within a fiftieth of a season; or the last ones."""
     if baseline.season is None:
         return [one.value for one in before[-baseline.history :]]
     values = []
@@ -163,6 +163,6 @@ def _usual(baseline: Baseline, moment: Moment, before: Sequence[Moment]) -> list
         place = bisect.bisect_left(before, wanted, key=lambda one: one.at)
         near = [before[i] for i in (place - 1, place) if 0 <= i < len(before)]
         closest = min(near, key=lambda one: abs(one.at - wanted), default=None)
-        if closest is not None and abs(closest.at - wanted) <= baseline.season / 20:
+        if closest is not None and abs(closest.at - wanted) <= baseline.season / 50:
             values.append(closest.value)
     return values

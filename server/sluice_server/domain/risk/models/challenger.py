@@ -17,6 +17,8 @@ _PARAMETERS = {
     "learning_rate": 0.05,
     "num_leaves": 31,
     "lambda_l2": 1.0,
+    # A leaf of fewer expected claims is noise; of a Poisson loss they are the sum of the second derivatives.
+    "min_sum_hessian_in_leaf": 10.0,
     "poisson_max_delta_step": 0.3,
     "max_cat_to_onehot": 8,
     "cat_smooth": 50.0,

@@ -22,6 +22,9 @@ from sluice_server.domain.risk.models.factors import LevelScale, Scale
 
 Matrix = npt.NDArray[np.float64]
 
+_ENOUGH_FREEDOM = 30
+"""Cells beyond the parameters that it takes to estimate a dispersion from them."""
+
 
 class Family(StrEnum):
     """Distribution of what is predicted."""
@@ -152,7 +155,10 @@ def fit_glm(
     full[kept] = coefficients
     with_one = sparse.hstack([np.ones((len(y), 1)), matrix[:, kept]], format="csr")
     mean = np.exp(with_one @ np.array([intercept, *coefficients]))
-    dispersion = _dispersion(family, y, w, mean, with_one.shape[1])
+    dispersion = _dispersion(family, totals, weights, mean[cells.of_row], with_one.shape[1])
+    if len(cells) - with_one.shape[1] >= _ENOUGH_FREEDOM:
+        # What whole cells differ by beyond chance does not show in single rows.
+        dispersion = max(dispersion, _dispersion(family, y, w, mean, with_one.shape[1]))
     small = _covariance(family, with_one, y, w, mean, dispersion)
     if group is not None:
         # The scores are summed by group over all its rows, whatever cells they are in.
@@ -194,9 +200,9 @@ def _solve(family: Family, matrix: sparse.csc_matrix, means: Floats, weights: Fl
 
 
 def _dispersion(family: Family, y: Floats, w: Floats, mean: Floats, parameters: int) -> float:
-    """Variance over the family's, from Pearson's statistic of the cells.
+    """Variance over the family's, from Pearson's statistic of rows or cells.
 
-    For counts divided by 1 + the mean of (y - m)/m: with few claims in a cell Pearson's statistic alone says anything.
+    For counts divided by 1 + the mean of (y - m)/m: with few claims in a row Pearson's statistic alone says anything.
     Fletcher, "Estimating overdispersion when fitting a generalized linear model to sparse data", Biometrika 99 (2012).
     """
     freedom = max(len(y) - parameters, 1)
