@@ -17,7 +17,7 @@ from pathlib import Path
 import uvloop
 
 from sluice_server.domain.routing.active import ActivePlan
-from sluice_server.domain.routing.simulate import Simulation, SimulatePlan
+from sluice_server.domain.routing.simulate import SimulatePlan, Simulation
 from sluice_server.store import SqlStore, open_store
 from tests.bench.report import Row, report
 from tests.integration.orders.world import HandClock

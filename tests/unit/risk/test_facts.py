@@ -136,11 +136,14 @@ class Slow(FakeRiskReader):
         return await super().stamp(data_version)
 
 
-async def test_whoever_needs_a_kind_does_not_wait_for_ever_and_gets_it_later() -> None:
+async def test_whoever_needs_a_kind_does_not_wait_for_ever_and_gets_it_later(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     reader = Slow(portfolio())
     facts, _ = board(reader, patience_seconds=0.01)
     await facts.need(CHANNELS)
     assert facts.snapshot().ratings == {}
+    assert "plans take their defaults until then" in caplog.text
     reader.release.set()
     await facts.refresh()  # waits for the load under way
     assert len(facts.snapshot().ratings) == 4

@@ -71,6 +71,8 @@ class RiskFactsBoard:
         done, _ = await asyncio.wait({task}, timeout=self._patience_seconds)
         for finished in done:
             finished.result()
+        if not done:
+            logger.warning("%s: not computed yet, plans take their defaults until then", sorted(known))
 
     async def refresh(self) -> None:
         """Takes over the active data version, or what is newly needed of it; otherwise one small read."""
