@@ -20,6 +20,7 @@ from sluice_server.api.insurer.service import InsurerControlServicer
 from sluice_server.api.risk.service import RiskQueryServicer
 from sluice_server.api.routing.service import RoutingServicer, RoutingUseCases
 from sluice_server.domain.breaker.board import BreakerBoard
+from sluice_server.domain.breaker.operational_alarms import OperationalAlarms
 from sluice_server.domain.breaker.ports import AlarmSink
 from sluice_server.domain.breaker.use_cases import insurer_control_use_cases
 from sluice_server.domain.breaker.watch import BreakerWatch
@@ -76,7 +77,9 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
     opened.push_async_callback(risk_reader.close)
 
     board = BreakerBoard(store, clock, lasts_seconds=settings.breaker_state_lasts_seconds)
-    watch = BreakerWatch(store, board, clock, tick_seconds=settings.breaker_tick_seconds)
+    watch = BreakerWatch(
+        store, board, clock, tick_seconds=settings.breaker_tick_seconds, alarms=OperationalAlarms(store)
+    )
     risk = build_risk_use_cases(model, risk_reader)
     risk_facts = RiskFactsBoard(model, risk_reader, risk.list_ratings, risk.get_risk_score)
     opened.push_async_callback(risk_facts.close)

@@ -40,6 +40,16 @@ class SqlAlarms:
             )
         )
 
+    async def latest(self, key: str) -> Alarm | None:
+        statement = (
+            select(alarm_outbox)
+            .where(alarm_outbox.c.key == key)
+            .order_by(alarm_outbox.c.delivered_at.is_not(None))
+            .limit(1)
+        )
+        row = (await self._session.execute(statement)).mappings().first()
+        return None if row is None else _alarm(row)
+
     async def due(self, *, now: datetime, limit: int) -> Sequence[PendingAlarm]:
         statement = (
             select(alarm_outbox)

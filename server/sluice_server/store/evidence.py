@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, RowMapping, Text, and_, case, func, literal, literal_column, select
 
 from sluice_server.domain.breaker.model import Scope
-from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord
-from sluice_server.domain.orders.model import Outcome, SubmissionKind
+from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord, ParkedCount
+from sluice_server.domain.orders.model import OrderState, Outcome, SubmissionKind
 from sluice_server.store.counts import BUCKET_MICROSECONDS, bucket_of
 from sluice_server.store.session import Session
-from sluice_server.store.tables import BACKLOG, FINISHED, order_counts, orders, submissions
+from sluice_server.store.tables import ABNORMAL, BACKLOG, FINISHED, decisions, order_counts, orders, submissions
 from sluice_server.store.types import from_microseconds
 
 
@@ -62,6 +62,41 @@ class SqlEvidence:
         return [
             BacklogCount(scope, tally.orders, tally.unfinished, tally.oldest)
             for scope, tally in sorted(tallies.items())
+        ]
+
+    async def parked(self, *, limit: int) -> Sequence[ParkedCount]:
+        waiting = (
+            select(orders.c.order_seq, orders.c.product_line, orders.c.created_at)
+            .where(ABNORMAL, orders.c.state == OrderState.PARKED.value)
+            .order_by(orders.c.created_at)
+            .limit(limit)
+            .subquery()
+        )
+        every = decisions.alias("every_decision")
+        last = select(func.max(every.c.number)).where(every.c.order_seq == waiting.c.order_seq)
+        rule = literal_column(_RULE[self._session.dialect], Text)
+        statement = (
+            select(
+                rule.label("rule"),
+                waiting.c.product_line,
+                func.count().label("orders"),
+                func.min(waiting.c.created_at).label("oldest_at"),
+            )
+            .select_from(waiting.join(decisions, decisions.c.order_seq == waiting.c.order_seq))
+            .where(decisions.c.number == last.scalar_subquery())
+            .group_by(rule, waiting.c.product_line)
+        )
+        by_rule: dict[str, list[RowMapping]] = {}
+        for row in (await self._session.execute(statement)).mappings():
+            by_rule.setdefault(row["rule"] or "", []).append(row)
+        return [
+            ParkedCount(
+                rule=name,
+                orders=sum(row["orders"] for row in rows),
+                oldest_at=min(row["oldest_at"] for row in rows),
+                product_lines=tuple(sorted(row["product_line"] for row in rows)),
+            )
+            for name, rows in sorted(by_rule.items())
         ]
 
     async def shares(self, *, decided_from: datetime, decided_until: datetime) -> Mapping[str, int]:
@@ -161,6 +196,13 @@ class SqlEvidence:
             tallies[Scope(row["insurer_id"], row["product_line"])].add(row)
 
 
+_RULE = {
+    "sqlite": "json_extract(decisions.content, '$.rule')",
+    "postgresql": "decisions.content ->> 'rule'",
+}
+"""A decision's rule, which has no column of its own."""
+
+
 def _bucket_not_before(moment: datetime) -> int:
     bucket = bucket_of(moment)
     return bucket if _start_of(bucket) == moment else bucket + 1
@@ -179,6 +221,7 @@ _OUTCOME = (
     submissions.c.started_at,
     submissions.c.finished_at,
     submissions.c.latency_seconds,
+    submissions.c.error_code,
 )
 
 
@@ -191,6 +234,7 @@ def _outcome(
     started_at: datetime,
     finished_at: datetime,
     measured: float | None,
+    error_code: str,
 ) -> OutcomeRecord:
     return OutcomeRecord(
         submission_id=submission_id,
@@ -200,4 +244,5 @@ def _outcome(
         started_at=started_at,
         finished_at=finished_at,
         latency_seconds=(finished_at - started_at).total_seconds() if measured is None else measured,
+        error_code=error_code,
     )

@@ -13,6 +13,7 @@ from sluice_server.domain.breaker.commands import Command
 from sluice_server.domain.breaker.control import Confirmation
 from sluice_server.domain.breaker.incidents import IncidentView
 from sluice_server.domain.breaker.model import Breaker, BreakerPolicy, BreakerState, Scope
+from sluice_server.domain.breaker.operational_alarms import OperationalAlarms
 from sluice_server.domain.breaker.ports import Alarm, AuditEvent, Capacity, Insurer
 from sluice_server.domain.breaker.recovery import RetryProgress
 from sluice_server.domain.breaker.use_cases import insurer_control_use_cases
@@ -58,7 +59,7 @@ class BreakerWorld:
 
     def __post_init__(self) -> None:
         self.board = BreakerBoard(self.store, self.clock)
-        self.watch = BreakerWatch(self.store, self.board, self.clock)
+        self.watch = BreakerWatch(self.store, self.board, self.clock, alarms=OperationalAlarms(self.store))
         self.adapters = HandAdapters()
         self.timing = OrderTiming()
         log = self.store.decision_log

@@ -139,9 +139,3 @@ async def test_every_wrong_field_is_named_and_nothing_stored(world: World) -> No
         await world.report(wrong, context())
     assert {v.field for v in refused.value.violations} == {"policy_number", "latency", "occur_time"}
     assert await world.get("app-1") == routed
-
-
-async def test_a_reported_failure_raises_the_same_alarm(world: World) -> None:
-    await world.route(application(), context())
-    await world.report(_report(Outcome.UNKNOWN), context())
-    assert await world.alarm_keys() == ["failure/insurer-a/screen/UNKNOWN"]

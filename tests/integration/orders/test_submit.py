@@ -63,7 +63,6 @@ async def test_a_definite_failure_goes_to_another_insurer(world: World) -> None:
     assert order.submissions[0].idempotency_key != order.submissions[1].idempotency_key
     excluded = {c.insurer_id: c.excluded_because for c in order.decision.candidates}
     assert excluded[A] == "FAILED_BEFORE"
-    assert await world.alarm_keys() == ["failure/insurer-a/screen/HTTP_503"]
     assert await world.get("app-1") == order
 
 
@@ -75,13 +74,6 @@ async def test_failures_everywhere_leave_the_order_abnormal_and_due(world: World
     assert {s.insurer_id for s in order.submissions} == {A, B, C}
     assert order.next_attempt_at is not None
     assert all(len(insurer.submissions) == 1 for insurer in world.insurers.values())
-
-
-async def test_one_alarm_for_many_failures_of_one_kind(world: World) -> None:
-    world[A].script.extend(["fail"] * 5 + ["lost"])
-    for number in range(6):
-        await world.submit(application(f"app-{number}"), context())
-    assert await world.alarm_keys() == ["failure/insurer-a/screen/HTTP_503", "failure/insurer-a/screen/TIMEOUT"]
 
 
 @pytest.mark.parametrize("behaviour", ["lost", "insured-but-lost", "defect"])

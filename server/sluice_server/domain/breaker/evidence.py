@@ -321,6 +321,10 @@ class BacklogCounts:
         """The product lines with a backlog."""
         return [count.scope for count in self._counts if count.unfinished]
 
+    def waiting(self) -> list[BacklogCount]:
+        """Of the product lines with a backlog."""
+        return [count for count in self._counts if count.unfinished]
+
     def of(self, scope: Scope) -> BacklogCount | None:
         """Of one product line, or of all of an insurer's; None where there are no orders."""
         if self._by_insurer is None:

@@ -108,6 +108,17 @@ class OutcomeRecord:
     started_at: datetime
     finished_at: datetime
     latency_seconds: float
+    error_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedCount:
+    """Orders that a rule has parked because no insurer was left, and that still wait."""
+
+    rule: str
+    orders: int
+    oldest_at: datetime
+    product_lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +144,10 @@ class EvidenceSource(Protocol):
     async def backlog(self, *, decided_from: datetime, decided_until: datetime) -> Sequence[BacklogCount]:
         """By insurer and product line: all orders decided from ``decided_from`` on, and of those decided until
         ``decided_until`` the unfinished ones."""
+        ...
+
+    async def parked(self, *, limit: int) -> Sequence[ParkedCount]:
+        """By rule of the decision in force, of the ``limit`` oldest parked orders."""
         ...
 
     async def shares(self, *, decided_from: datetime, decided_until: datetime) -> Mapping[str, int]:
@@ -226,6 +241,10 @@ class AlarmOutbox(Protocol):
     async def put(self, alarm: Alarm) -> None:
         """Adds an alarm, or replaces an undelivered one with the same key. The replacement gets a new outbox_id, so
         that a delivery that is under way does not mark it as delivered."""
+        ...
+
+    async def latest(self, key: str) -> Alarm | None:
+        """The newest with this key: the one that waits for delivery, else the one that was delivered."""
         ...
 
     async def due(self, *, now: datetime, limit: int) -> Sequence[PendingAlarm]:

@@ -16,7 +16,8 @@ from sluice_server.domain.breaker.board import BreakerBoard
 from sluice_server.domain.breaker.evidence import BacklogCounts, EvidenceBook, ScopeEvidence, Window, window_of
 from sluice_server.domain.breaker.leaks import LeakCount
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Evidence, Scope
-from sluice_server.domain.breaker.ports import EvidenceSource, OutcomeRecord
+from sluice_server.domain.breaker.operational_alarms import OperationalAlarms
+from sluice_server.domain.breaker.ports import BacklogCount, EvidenceSource, OutcomeRecord
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import Unavailable
 from sluice_server.domain.unit_of_work import Store
@@ -45,13 +46,23 @@ class BreakerWatch:
 
     name = "breaker-watch"
 
-    def __init__(self, store: Store, board: BreakerBoard, clock: Clock, *, tick_seconds: float = TICK_SECONDS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        board: BreakerBoard,
+        clock: Clock,
+        *,
+        tick_seconds: float = TICK_SECONDS,
+        alarms: OperationalAlarms | None = None,
+    ) -> None:
+        """``alarms``: what is to be told of lasting conditions with each full reading; None: nothing is."""
         self._store = store
         self._board = board
         self._clock = clock
         self._tick_seconds = tick_seconds
         self._book = EvidenceBook()
         self._leaks = LeakCount()
+        self._alarms = alarms
         self._changes = AutomaticChanges(store, clock)
         self._breakers: Sequence[Breaker] = ()
         self._readings: dict[Window, _Reading] = {}
@@ -98,6 +109,9 @@ class BreakerWatch:
                     await self._changes.follow_incident(breaker, self._leaks.of(breaker.incident_id))
             if moved:
                 await self._board.refresh()
+            if full and self._alarms is not None:
+                # After the cuts, which are more urgent.
+                await self._alarms.report(self._waiting(), self._board.breakers, now)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Ticks until ``stopping`` is set."""
@@ -180,9 +194,22 @@ class BreakerWatch:
             self._seen[record.submission_id] = record.finished_at
             self._book.observe(record)
             self._leaks.observe(record)
+            if self._alarms is not None:
+                self._alarms.observe(record)
             # A replica whose clock is ahead must not move the cursor past what the others will write.
             if self._cursor is None or record.finished_at > self._cursor:
                 self._cursor = min(record.finished_at, now)
+
+    def _waiting(self) -> list[BacklogCount]:
+        """The backlog of every product line, as its breaker or its insurer's looks at it."""
+        scopes = self._book.scopes()
+        found = []
+        for window, reading in self._readings.items():
+            for count in reading.counts.waiting():
+                known = scopes.get(count.scope) or scopes.get(Scope(count.scope.insurer_id))
+                if known is not None and window_of(known.breaker) == window:
+                    found.append(count)
+        return found
 
     async def _read_backlog(self, source: EvidenceSource, now: datetime) -> None:
         """The backlog by the policies' windows, in one query for all scopes with the same."""

@@ -1,4 +1,8 @@
-"""What a technical failure sets in motion, in the unit of work that records it: alarm, incident, next attempt."""
+"""What a technical failure sets in motion, in the unit of work that records it: incident, next attempt.
+
+The alarm about it is not written here: the breaker's watch counts failures of one kind together
+(``domain.breaker.operational_alarms``), and no order waits for another's alarm.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from datetime import datetime
 from sluice_server.domain.breaker.model import Breaker, BreakerState, Scope
 from sluice_server.domain.breaker.ports import Alarm
 from sluice_server.domain.orders.history import insured_elsewhere
-from sluice_server.domain.orders.model import Order, OrderState, Outcome, Submission
+from sluice_server.domain.orders.model import Order, OrderState, Submission
 from sluice_server.domain.orders.timing import OrderTiming
 from sluice_server.domain.unit_of_work import UnitOfWork
 
@@ -19,14 +23,13 @@ RECOVERING = frozenset({BreakerState.OPEN, BreakerState.CONFIRMED, BreakerState.
 async def followed_up(
     uow: UnitOfWork, order: Order, submission_id: str, *, timing: OrderTiming, now: datetime
 ) -> Order:
-    """The order as it is to be saved after one of its submissions has ended; writes the alarms.
+    """The order as it is to be saved after one of its submissions has ended; writes the alarm when it was insured
+    twice.
 
     An order that became ABNORMAL joins the open incident of its insurer's breaker and, if Sluice submits it, gets the
     time of its next attempt.
     """
     submission = next(s for s in order.submissions if s.submission_id == submission_id)
-    if submission.outcome in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN):
-        await uow.alarms.put(failure_alarm(submission, now))
     if insured_elsewhere(order, submission_id):
         await uow.alarms.put(_insured_twice_alarm(order, submission, now))
     return await became_abnormal(uow, order, timing=timing, now=now)
@@ -54,24 +57,6 @@ async def _breakers(uow: UnitOfWork, order: Order) -> list[Breaker]:
     insurer_id, line = order.decision.insurer_id, order.application.product_line
     found = [await uow.breakers.get(Scope(insurer_id)), await uow.breakers.get(Scope(insurer_id, line))]
     return [breaker for breaker in found if breaker is not None]
-
-
-def failure_alarm(submission: Submission, now: datetime) -> Alarm:
-    """One alarm for each insurer, product line and error code, however many orders it hits."""
-    code = submission.error_code or (submission.outcome or Outcome.UNKNOWN).value
-    return Alarm(
-        key=f"failure/{submission.insurer_id}/{submission.product_line}/{code}",
-        name="InsurerTechnicalFailure",
-        severity="warning",
-        summary=f"{submission.insurer_id} fails technically for {submission.product_line}: {code}",
-        labels={
-            "insurer_id": submission.insurer_id,
-            "product_line": submission.product_line,
-            "error_code": code,
-        },
-        annotations={"application_id": submission.application_id, "submission_id": submission.submission_id},
-        starts_at=now,
-    )
 
 
 def _insured_twice_alarm(order: Order, submission: Submission, now: datetime) -> Alarm:
