@@ -11,14 +11,15 @@ from enum import StrEnum
 from typing import assert_never
 
 from sluice_server.domain.orders.model import Outcome
-from sluice_server.domain.orders.ports import SubmissionResult
+from sluice_server.domain.orders.ports import SubmissionPending, SubmissionResult
 
 _LONGEST_CODE = 64
 _LONGEST_MESSAGE = 200
+_LONGEST_REFERENCE = 128
 
 
 class Verdict(StrEnum):
-    """What a rule can say: the outcomes, and for inquiries that the insurer knows nothing under the key."""
+    """What a rule can say: an outcome, that the insurer will decide later, and for inquiries that it knows nothing."""
 
     SUCCESS = "SUCCESS"
     BUSINESS_REJECTION = "BUSINESS_REJECTION"
@@ -26,10 +27,20 @@ class Verdict(StrEnum):
     UNKNOWN = "UNKNOWN"
     CALLER_FAULT = "CALLER_FAULT"
     NOT_FOUND = "NOT_FOUND"
+    PENDING = "PENDING"
 
 
 SUBMISSION_VERDICTS = tuple(v for v in Verdict if v is not Verdict.NOT_FOUND)
-INQUIRY_VERDICTS = (Verdict.SUCCESS, Verdict.BUSINESS_REJECTION, Verdict.NOT_FOUND, Verdict.UNKNOWN)
+INQUIRY_VERDICTS = (
+    Verdict.SUCCESS,
+    Verdict.BUSINESS_REJECTION,
+    Verdict.NOT_FOUND,
+    Verdict.UNKNOWN,
+    Verdict.PENDING,
+    # The insurer's own word that it has processed the request in vain: nothing is insured.
+    Verdict.TECHNICAL_FAILURE,
+)
+CALLBACK_VERDICTS = tuple(v for v in INQUIRY_VERDICTS if v is not Verdict.NOT_FOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,16 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Settlement:
+    """How an insurer decides what it has accepted for later."""
+
+    within_seconds: float = 900.0
+    """So long it may take; then the outcome is unknown, which is evidence against the insurer."""
+    poll_seconds: float = 10.0
+    """How often it is asked meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerMapping:
     """The rules of one operation, in order, and where the answer's particulars are."""
 
@@ -96,18 +117,35 @@ class AnswerMapping:
     policy_number: JsonPath
     error_code: JsonPath | None
     message: JsonPath | None
+    reference: JsonPath | None = None
+    """Of an answer that the insurer will decide later: what it calls the request."""
+    settlement: Settlement | None = None
+    """How long that may take; there where a rule says PENDING."""
 
-    def submission(self, answer: Answer) -> SubmissionResult:
+    def submission(self, answer: Answer) -> SubmissionResult | SubmissionPending:
         """What came of asking the insurer to insure."""
         verdict = self._judge(answer)
+        if verdict is Verdict.PENDING:
+            return self._pending(answer)
         return self._result(answer, default_outcome(answer.status) if verdict is None else _outcome(verdict))
 
-    def inquiry(self, answer: Answer) -> SubmissionResult | None:
+    def inquiry(self, answer: Answer) -> SubmissionResult | SubmissionPending | None:
         """What the insurer knows. Only a rule can say that it knows nothing: a 404 alone may come from a gateway."""
         verdict = self._judge(answer)
         if verdict is Verdict.NOT_FOUND:
             return None
+        if verdict is Verdict.PENDING:
+            return self._pending(answer)
         return self._result(answer, Outcome.UNKNOWN if verdict is None else _outcome(verdict))
+
+    def _pending(self, answer: Answer) -> SubmissionPending:
+        settlement = self.settlement or Settlement()
+        reference = self.reference.text(answer.body) if self.reference else ""
+        return SubmissionPending(
+            ask_after_seconds=settlement.poll_seconds,
+            settled_within_seconds=settlement.within_seconds,
+            reference=_printable(reference, _LONGEST_REFERENCE),
+        )
 
     def _judge(self, answer: Answer) -> Verdict | None:
         for rule in self.rules:
@@ -155,7 +193,7 @@ def _outcome(verdict: Verdict) -> Outcome:
             return Outcome.TECHNICAL_FAILURE
         case Verdict.CALLER_FAULT:
             return Outcome.CALLER_FAULT
-        case Verdict.UNKNOWN | Verdict.NOT_FOUND:
+        case Verdict.UNKNOWN | Verdict.NOT_FOUND | Verdict.PENDING:
             return Outcome.UNKNOWN
         case _:
             assert_never(verdict)

@@ -7,61 +7,46 @@ stops the start with all mistakes named at once.
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Mapping
-from ipaddress import ip_address
+from datetime import date
 from pathlib import Path
-from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
+from sluice_server.insurers.answers import JsonPath, Settlement, Verdict
 from sluice_server.insurers.configuration import (
-    PLACEHOLDER,
-    HeaderValue,
+    Callback,
     HttpInsurer,
     InsurerConfiguration,
     Operation,
+    PolicyList,
     PythonInsurer,
-    SecretHeader,
 )
 from sluice_server.insurers.located import Section, plain_value, read_file
-from sluice_server.insurers.mapping import read_mapping
-from sluice_server.insurers.secret import Secret, SecretUnavailable, resolve_secret
-from sluice_server.insurers.signing import ALGORITHMS, ENCODINGS, PIECE, PIECES, Signing
-from sluice_server.insurers.template import BodyTemplate, InvalidTemplate, Template
+from sluice_server.insurers.mapping import Use, read_mapping, read_path
+from sluice_server.insurers.read_access import (
+    Reader,
+    read_headers,
+    read_oauth2,
+    read_signing,
+    read_template,
+    read_tls,
+    read_url,
+    read_verification,
+)
+from sluice_server.insurers.template import ROOTS, BodyTemplate, Template
 
 _INSURER_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@/?%{}|]*")
 _METHODS = ("GET", "POST", "PUT", "PATCH")
-# What the client writes itself; a configured one would contradict it.
-_RESERVED_HEADERS = frozenset(
-    {"content-length", "transfer-encoding", "connection", "host", "traceparent", "tracestate"}
-)
-
-
-class _Reader:
-    """What following references needs while one file is read."""
-
-    def __init__(self, environment: Mapping[str, str], directory: Path) -> None:
-        self._environment = environment
-        self._directory = directory
-
-    def secret(self, section: Section, key: str) -> Secret:
-        reference = section.text(key, required=True)
-        if reference:
-            try:
-                return resolve_secret(reference, environment=self._environment, beside=self._directory)
-            except SecretUnavailable as error:
-                section.report(key, str(error))
-        return Secret("", "missing")
-
-    def file(self, section: Section, key: str) -> str:
-        name = section.text(key)
-        if not name:
-            return ""
-        path = self._directory / name
-        if not path.is_file():
-            section.report(key, f"there is no file {name}")
-        return str(path)
+_LIST_ROOTS: Mapping[str, type] = {
+    "day": date,
+    "next_day": date,
+    "start": str,
+    "end": str,
+    "cursor": str,
+    "page": int,
+}
+"""What the templates of a list of policies may name: fields of ``policies.ListRequest``."""
 
 
 def load_insurers(path: Path, *, environment: Mapping[str, str]) -> Mapping[str, InsurerConfiguration]:
@@ -70,7 +55,7 @@ def load_insurers(path: Path, *, environment: Mapping[str, str]) -> Mapping[str,
     Raises InvalidConfigurationFile naming every mistake with its line.
     """
     top = read_file(path)
-    reader = _Reader(environment, path.parent)
+    reader = Reader(environment, path.parent)
     found: dict[str, InsurerConfiguration] = {}
     insurers = top.section("insurers", required=True)
     if insurers is not None:
@@ -103,27 +88,37 @@ def _python_insurer(insurer_id: str, section: Section) -> PythonInsurer:
     return PythonInsurer(insurer_id, adapter, plain)
 
 
-def _http_insurer(insurer_id: str, section: Section, reader: _Reader) -> HttpInsurer | None:
+def _http_insurer(insurer_id: str, section: Section, reader: Reader) -> HttpInsurer | None:
     """None when there is nothing to submit with, which is reported."""
     plain_http = section.raw("insecure_plain_http")
     if plain_http not in (None, True, False):
         section.report("insecure_plain_http", "must be true or false")
-    base_url = _url(section, "base_url", required=True, plain_http=plain_http is True)
+    plain = plain_http is True
+    base_url = read_url(section, "base_url", required=True, plain_http=plain)
     endpoints: dict[str, str] = {}
     named = section.section("endpoints")
     if named is not None:
-        endpoints = {name: _url(named, name, required=True, plain_http=plain_http is True) for name in named}
+        endpoints = {name: read_url(named, name, required=True, plain_http=plain) for name in named}
     timeout = section.number("timeout_seconds", fallback=10.0, above=0, at_most=300)
+    settlement = _settlement(section)
     submit_section = section.section("submit", required=True)
     inquire_section = section.section("inquire")
-    submit = None if submit_section is None else _operation(submit_section, timeout, reader)
-    inquire = None
+    submit = inquire = None
     if inquire_section is not None:
-        inquire = _operation(inquire_section, timeout, reader, inquiry=True, like=submit_section)
+        inquire, _ = _operation(inquire_section, timeout, reader, Use.INQUIRY, settlement, like=submit_section)
+    callback = _callback(section, reader, settlement, like=submit_section)
+    if submit_section is not None:
+        submit, said = _operation(submit_section, timeout, reader, Use.SUBMISSION, settlement)
+        if Verdict.PENDING in said and inquire_section is None and "callback" not in section:
+            submit_section.report(
+                "outcomes", "PENDING needs inquire or callback, or nobody would ever know the outcome"
+            )
+    policies = _policy_list(section, timeout, reader)
     connect_timeout = section.number("connect_timeout_seconds", fallback=2.0, above=0, at_most=60)
     concurrency = section.whole_number("concurrency", fallback=64, at_least=1, at_most=10_000)
     largest_answer = section.whole_number("largest_answer_bytes", fallback=1 << 20, at_least=64, at_most=1 << 26)
-    headers, signing, tls = _headers(section, reader), _signing(section, reader), _tls(section, reader)
+    headers, signing, tls = read_headers(section, reader), read_signing(section, reader), read_tls(section, reader)
+    oauth2 = read_oauth2(section, reader, plain_http=plain)
     section.refuse_unknown()
     if submit is None:
         return None
@@ -138,16 +133,54 @@ def _http_insurer(insurer_id: str, section: Section, reader: _Reader) -> HttpIns
         signing=signing,
         tls=tls,
         submit=submit,
+        oauth2=oauth2,
+        callback=callback,
+        list=policies,
         inquire=inquire,
     )
 
 
+def _settlement(section: Section) -> Settlement:
+    settlement = section.section("settlement")
+    if settlement is None:
+        return Settlement()
+    read = Settlement(
+        within_seconds=settlement.number("within_seconds", fallback=900.0, above=0, at_most=7 * 86_400),
+        poll_seconds=settlement.number("poll_seconds", fallback=10.0, above=0, at_most=3600),
+    )
+    settlement.refuse_unknown()
+    return read
+
+
 def _operation(
-    section: Section, timeout: float, reader: _Reader, *, inquiry: bool = False, like: Section | None = None
-) -> Operation:
-    """``like``: the submission, whose paths into the answer hold where an inquiry names none."""
-    method = section.choice("method", _METHODS, fallback="GET" if inquiry else "POST")
-    path = _template(section, "path", section.text("path", required=True, fallback="/"))
+    section: Section,
+    timeout: float,
+    reader: Reader,
+    use: Use,
+    settlement: Settlement,
+    *,
+    like: Section | None = None,
+) -> tuple[Operation, frozenset[Verdict]]:
+    """The operation, and what its rules can say. ``like``: the submission, whose paths into the answer hold where an
+    inquiry names none."""
+    method, path, body = _request(section, "GET" if use is Use.INQUIRY else "POST", ROOTS)
+    mapping, said = read_mapping(section, use, settlement=settlement, like=like)
+    operation = Operation(
+        method=method,
+        path=path,
+        headers=read_headers(section, reader),
+        body=body,
+        timeout_seconds=section.number("timeout_seconds", fallback=timeout, above=0, at_most=300),
+        mapping=mapping,
+    )
+    section.refuse_unknown()
+    return operation, said
+
+
+def _request(section: Section, method: str, roots: Mapping[str, type]) -> tuple[str, Template, BodyTemplate | None]:
+    """Method (``method`` where none is given), path and body of a call."""
+    method = section.choice("method", _METHODS, fallback=method)
+    path = read_template(section, "path", section.text("path", required=True, fallback="/"), roots)
     if not _PATH.fullmatch(path.source):
         section.report("path", "must begin with / and hold nothing that a URL cannot, such as a space")
     body = None
@@ -155,126 +188,58 @@ def _operation(
         if method == "GET":
             section.report("body", "a GET has no body")
         body = BodyTemplate(
-            plain_value(section.raw("body")), lambda where, what: section.report("body", f"at body{where}: {what}")
+            plain_value(section.raw("body")),
+            lambda where, what: section.report("body", f"at body{where}: {what}"),
+            roots,
         )
     elif method != "GET":
         section.report("body", f"is required: what the {method} sends")
-    operation = Operation(
+    return method, path, body
+
+
+def _callback(section: Section, reader: Reader, settlement: Settlement, *, like: Section | None) -> Callback | None:
+    callback = section.section("callback")
+    if callback is None:
+        return None
+    verification = read_verification(callback, reader)
+    application_id = read_path(callback, "application_id", None)
+    idempotency_key = read_path(callback, "idempotency_key", None)
+    if "application_id" not in callback and "idempotency_key" not in callback:
+        callback.report("callback", "needs application_id or idempotency_key: where it says which order it tells of")
+    mapping, _ = read_mapping(callback, Use.CALLBACK, settlement=settlement, like=like)
+    callback.refuse_unknown()
+    return None if verification is None else Callback(verification, application_id, idempotency_key, mapping)
+
+
+def _policy_list(section: Section, timeout: float, reader: Reader) -> PolicyList | None:
+    policies = section.section("list")
+    if policies is None:
+        return None
+    method, path, body = _request(policies, "GET", _LIST_ROOTS)
+    application_id = read_path(policies, "application_id", None)
+    idempotency_key = read_path(policies, "idempotency_key", None)
+    if "application_id" not in policies and "idempotency_key" not in policies:
+        policies.report("list", "needs application_id or idempotency_key: where an item says which order it is of")
+    zone = policies.text("time_zone", fallback="UTC")
+    try:
+        time_zone = ZoneInfo(zone)
+    except (KeyError, OSError, ValueError):
+        policies.report("time_zone", f"{zone!r} is no time zone; write one such as Asia/Shanghai")
+        time_zone = ZoneInfo("UTC")
+    read = PolicyList(
         method=method,
         path=path,
-        headers=_headers(section, reader),
+        headers=read_headers(policies, reader),
         body=body,
-        timeout_seconds=section.number("timeout_seconds", fallback=timeout, above=0, at_most=300),
-        mapping=read_mapping(section, inquiry=inquiry, like=like),
+        timeout_seconds=policies.number("timeout_seconds", fallback=max(timeout, 30.0), above=0, at_most=300),
+        items=read_path(policies, "items", None) or JsonPath(()),
+        policy_number=read_path(policies, "policy_number", None, required=True) or JsonPath(()),
+        application_id=application_id,
+        idempotency_key=idempotency_key,
+        next_cursor=read_path(policies, "next_cursor", None),
+        time_zone=time_zone,
     )
-    section.refuse_unknown()
-    return operation
-
-
-def _template(section: Section, key: str, source: str) -> Template:
-    try:
-        return Template(source)
-    except InvalidTemplate as error:
-        section.report(key, str(error))
-        return Template("/")
-
-
-def _headers(section: Section, reader: _Reader) -> Mapping[str, HeaderValue]:
-    headers = section.section("headers")
-    found: dict[str, HeaderValue] = {}
-    if headers is None:
-        return found
-    for name in headers:
-        if not _HEADER_NAME.fullmatch(name) or name.lower() in _RESERVED_HEADERS:
-            headers.report(name, "cannot be set as a header")
-        if isinstance(headers.raw(name), dict):
-            secret = headers.section(name)
-            assert secret is not None
-            value = SecretHeader(secret.text("format", fallback=PLACEHOLDER), reader.secret(secret, "secret"))
-            if PLACEHOLDER not in value.format:
-                secret.report("format", f"must hold {PLACEHOLDER}")
-            if not value.secret.reveal().isprintable():
-                secret.report("secret", "holds characters that no header can carry")
-            secret.refuse_unknown()
-            found[name] = value
-        else:
-            found[name] = _template(headers, name, headers.text(name, required=True))
-    return found
-
-
-def _signing(section: Section, reader: _Reader) -> Signing | None:
-    signing = section.section("signing")
-    if signing is None:
-        return None
-    over = signing.text("over", fallback="{timestamp}\n{method}\n{path}\n{body}")
-    for piece in PIECE.findall(over):
-        if piece not in PIECES:
-            signing.report("over", f"{{{piece}}} cannot be signed; there are {', '.join(PIECES)}")
-    if not {"body", "body_sha256"} & set(PIECE.findall(over)):
-        signing.report("over", "must hold {body} or {body_sha256}, or the body could be changed on its way")
-    found = Signing(
-        algorithm=signing.choice("algorithm", ALGORITHMS, fallback=ALGORITHMS[0]),
-        secret=reader.secret(signing, "secret"),
-        over=over,
-        header=signing.text("header", fallback="X-Signature"),
-        prefix=signing.text("prefix"),
-        timestamp_header=signing.text("timestamp_header", fallback="X-Timestamp"),
-        encoding=signing.choice("encoding", ENCODINGS, fallback=ENCODINGS[0]),
-    )
-    for key, name in (("header", found.header), ("timestamp_header", found.timestamp_header)):
-        if not _HEADER_NAME.fullmatch(name):
-            signing.report(key, "is no name of a header")
-    signing.refuse_unknown()
-    return found
-
-
-def _tls(section: Section, reader: _Reader) -> ssl.SSLContext | None:
-    tls = section.section("tls")
-    if tls is None:
-        return None
-    authorities = reader.file(tls, "authorities_file")
-    certificate, key = reader.file(tls, "certificate_file"), reader.file(tls, "key_file")
-    if bool(certificate) != bool(key):
-        tls.report("certificate_file", "certificate_file and key_file go together")
-    tls.refuse_unknown()
-    try:
-        context = ssl.create_default_context(cafile=authorities or None)
-    except (OSError, ssl.SSLError):
-        tls.report("authorities_file", "holds no certificates in PEM form")
-        return None
-    if certificate and key:
-        try:
-            context.load_cert_chain(certificate, key)
-        except (OSError, ssl.SSLError):
-            tls.report("certificate_file", "is no certificate in PEM form, or the key does not belong to it")
-    return context
-
-
-def _url(section: Section, key: str, *, required: bool, plain_http: bool) -> str:
-    value = section.text(key, required=required)
-    if not value:
-        return ""
-    try:
-        url = urlsplit(value)
-        host, _ = url.hostname, url.port
-    except ValueError as error:
-        section.report(key, f"is no URL: {error}")
-        return ""
-    if url.scheme not in ("http", "https") or not host:
-        section.report(key, "must be https://host or http://host")
-    elif url.username or url.password:
-        section.report(key, "must not hold a name or a password; use a header with a secret")
-    elif url.query or url.fragment:
-        section.report(key, "must not have a query or a fragment; they belong into the path of a call")
-    elif url.scheme == "http" and not plain_http and not _is_loopback(host):
-        section.report(key, "is not encrypted; use https://, or say insecure_plain_http: true")
-    return value.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    if read.next_cursor is None and "{page" not in path.source and "page" not in str(plain_value(policies.raw("body"))):
+        policies.report("list", "needs next_cursor, or {page} in its path or body: how to get the next page")
+    policies.refuse_unknown()
+    return read

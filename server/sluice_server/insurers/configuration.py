@@ -5,10 +5,12 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
-from sluice_server.insurers.answers import AnswerMapping
+from sluice_server.insurers.answers import AnswerMapping, JsonPath
+from sluice_server.insurers.oauth import ClientCredentials
 from sluice_server.insurers.secret import Secret
-from sluice_server.insurers.signing import Signing
+from sluice_server.insurers.signing import Signing, Verification
 from sluice_server.insurers.template import BodyTemplate, Template
 
 PLACEHOLDER = "{secret}"
@@ -43,6 +45,40 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Callback:
+    """What the insurer sends by itself when it has decided."""
+
+    verification: Verification
+    application_id: JsonPath | None
+    """Where the application's id is, if the insurer tells it. One of the two is there."""
+    idempotency_key: JsonPath | None
+    mapping: AnswerMapping
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyList:
+    """The call that lists a day's policies, page by page."""
+
+    method: str
+    path: Template
+    """Over ``{day}``, ``{next_day}``, ``{start}``, ``{end}``, ``{cursor}``, ``{page}``."""
+    headers: Mapping[str, HeaderValue]
+    body: BodyTemplate | None
+    timeout_seconds: float
+    items: JsonPath
+    """Where the list is in an answer; an empty path: the answer is the list."""
+    policy_number: JsonPath
+    """Within an item, like the next two."""
+    application_id: JsonPath | None
+    idempotency_key: JsonPath | None
+    next_cursor: JsonPath | None
+    """Where the answer says how to go on; nothing there: it was the last page. None: pages are counted, and one without
+    items is behind the last."""
+    time_zone: ZoneInfo
+    """Of the insurer's calendar."""
+
+
+@dataclass(frozen=True, slots=True)
 class HttpInsurer:
     """An insurer that the generic HTTP/JSON adapter speaks to."""
 
@@ -59,6 +95,9 @@ class HttpInsurer:
     tls: ssl.SSLContext | None
     """Own authorities and a certificate of ours, where the insurer wants one; None: the system's authorities."""
     submit: Operation
+    oauth2: ClientCredentials | None
+    callback: Callback | None
+    list: PolicyList | None
     inquire: Operation | None
     """None: this insurer cannot be asked; an UNKNOWN order needs a person."""
 

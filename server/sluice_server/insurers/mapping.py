@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from enum import Enum
 
 from sluice_server.insurers.answers import (
+    CALLBACK_VERDICTS,
     INQUIRY_VERDICTS,
     SUBMISSION_VERDICTS,
     AnswerMapping,
     JsonPath,
     Rule,
+    Settlement,
     Verdict,
 )
 from sluice_server.insurers.located import Section, plain_value
@@ -19,24 +22,39 @@ _STATUS_CLASS = re.compile(r"[1-5]xx")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
 
 
-def read_mapping(section: Section, *, inquiry: bool, like: Section | None) -> AnswerMapping:
-    """The mapping in an operation. ``like``: for an inquiry the submission, whose paths hold where it names none."""
-    verdicts = INQUIRY_VERDICTS if inquiry else SUBMISSION_VERDICTS
+class Use(Enum):
+    """What a mapping is read for: the verdicts that its rules may give, and those that one of them must give."""
+
+    SUBMISSION = (SUBMISSION_VERDICTS, frozenset({Verdict.SUCCESS, Verdict.PENDING}))
+    INQUIRY = (INQUIRY_VERDICTS, frozenset({Verdict.SUCCESS}))
+    CALLBACK = (CALLBACK_VERDICTS, frozenset({Verdict.SUCCESS}))
+
+
+def read_mapping(
+    section: Section, use: Use, *, settlement: Settlement, like: Section | None = None
+) -> tuple[AnswerMapping, frozenset[Verdict]]:
+    """The mapping in an operation, and what its rules can say. ``like``: the submission, whose paths hold where another
+    operation names none."""
+    verdicts, one_of = use.value
     rules = [_rule(rule, verdicts) for rule in section.sections("outcomes")]
-    said = {v for rule in rules for v in (*rule.table.values(), rule.verdict) if v is not None}
-    needed = (Verdict.SUCCESS, Verdict.NOT_FOUND) if inquiry else (Verdict.SUCCESS,)
-    for verdict in needed:
-        if verdict not in said:
-            section.report("outcomes", f"no rule says {verdict.value}, so it would never be known")
-    return AnswerMapping(
+    said = frozenset(v for rule in rules for v in (*rule.table.values(), rule.verdict) if v is not None)
+    if not said & one_of:
+        names = " or ".join(sorted(one_of, reverse=True))
+        section.report("outcomes", f"no rule says {names}, so it would never be known")
+    if use is Use.INQUIRY and Verdict.NOT_FOUND not in said:
+        section.report("outcomes", "no rule says NOT_FOUND, so it would never be known")
+    mapping = AnswerMapping(
         rules=rules,
-        policy_number=_path(section, "policy_number", like, required=True) or JsonPath(()),
-        error_code=_path(section, "error_code", like),
-        message=_path(section, "message", like),
+        policy_number=read_path(section, "policy_number", like, required=True) or JsonPath(()),
+        error_code=read_path(section, "error_code", like),
+        message=read_path(section, "message", like),
+        reference=read_path(section, "reference", like),
+        settlement=settlement,
     )
+    return mapping, said
 
 
-def _path(section: Section, key: str, like: Section | None, *, required: bool = False) -> JsonPath | None:
+def read_path(section: Section, key: str, like: Section | None, *, required: bool = False) -> JsonPath | None:
     if like is not None and key not in section:
         section.raw(key)
         # A mistake in it is reported where it stands.
@@ -58,7 +76,7 @@ def _json_path(text: str) -> JsonPath | None:
 def _rule(section: Section, verdicts: Sequence[Verdict]) -> Rule:
     names = [v.value for v in verdicts]
     statuses = _statuses(section)
-    path = _path(section, "path", None)
+    path = read_path(section, "path", None)
     table: dict[str, Verdict] = {}
     verdict: Verdict | None = None
     entries = section.section("table")

@@ -1,6 +1,7 @@
 """Templates of URLs, headers and bodies: ``{application.device.model_id}`` in text.
 
-A reference names a field of the application, of its binding, or ``{idempotency_key}``. It may end in
+A reference names a field of the application, of its binding, ``{idempotency_key}``, or ``{reference}`` (what the
+insurer calls a request that it has accepted for later). It may end in
 
 - ``?``        may be missing: null in a body, empty in text (otherwise a missing value is the caller's fault);
 - ``|text``    as text, where a body would otherwise keep the number;
@@ -21,11 +22,16 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from sluice_server.domain.money import Money
-from sluice_server.domain.orders.ports import SubmissionRequest
 from sluice_server.domain.routing.model import Application, Binding
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_ROOTS: Mapping[str, type] = {"application": Application, "binding": Binding, "idempotency_key": str}
+ROOTS: Mapping[str, type] = {
+    "application": Application,
+    "binding": Binding,
+    "idempotency_key": str,
+    "reference": str,
+}
+"""What the templates of a submission and an inquiry may name: fields of SubmissionRequest."""
 # ISO 4217: currencies whose minor unit is not a hundredth.
 _MINOR_DIGITS = {"CLP": 0, "ISK": 0, "JPY": 0, "KRW": 0, "VND": 0, "BHD": 3, "JOD": 3, "KWD": 3, "OMR": 3, "TND": 3}
 
@@ -48,7 +54,7 @@ class _Reference:
     optional: bool
     shape: str
 
-    def value(self, request: SubmissionRequest) -> object:
+    def value(self, request: object) -> object:
         found: object = request
         for name in self.path:
             found = found.get(name) if isinstance(found, Mapping) else getattr(found, name)
@@ -69,8 +75,8 @@ class _Reference:
 class Template:
     """Text with references, understood once and filled in often."""
 
-    def __init__(self, source: str) -> None:
-        """Raises InvalidTemplate."""
+    def __init__(self, source: str, roots: Mapping[str, type] = ROOTS) -> None:
+        """``roots``: the names that a reference may begin with, and what they are. Raises InvalidTemplate."""
         self.source = source
         self._parts: list[str | _Reference] = []
         at = 0
@@ -83,17 +89,17 @@ class Template:
             elif piece[1] is None:
                 raise InvalidTemplate(f"has a brace without its partner at position {piece.start() + 1}")
             else:
-                self._parts.append(_reference(piece[1]))
+                self._parts.append(_reference(piece[1], roots))
         if at < len(source):
             self._parts.append(source[at:])
 
-    def value(self, request: SubmissionRequest) -> object:
+    def value(self, request: object) -> object:
         """The filled-in value: of the reference's own type when the template is nothing else. Raises MissingValue."""
         if len(self._parts) == 1 and isinstance(self._parts[0], _Reference):
             return self._parts[0].value(request)
         return self.text(request)
 
-    def text(self, request: SubmissionRequest, escape: Callable[[str], str] = str) -> str:
+    def text(self, request: object, escape: Callable[[str], str] = str) -> str:
         """The filled-in text; ``escape`` is applied to the values, not to the text around. Raises MissingValue."""
         pieces = []
         for part in self._parts:
@@ -108,11 +114,14 @@ class Template:
 class BodyTemplate:
     """A JSON body: templates at its leaves, everything else as it is."""
 
-    def __init__(self, source: object, report: Callable[[str, str], None], path: str = "") -> None:
+    def __init__(
+        self, source: object, report: Callable[[str, str], None], roots: Mapping[str, type] = ROOTS, path: str = ""
+    ) -> None:
         """Wrong templates are reported by their path in the body (``.device.model`` or ``[0]``)."""
+        self._roots = roots
         self._node = self._compile(source, report, path)
 
-    def value(self, request: SubmissionRequest) -> object:
+    def value(self, request: object) -> object:
         """The body, ready to be written as JSON. Raises MissingValue."""
         return self._fill(self._node, request)
 
@@ -123,12 +132,12 @@ class BodyTemplate:
             return [self._compile(value, report, f"{path}[{index}]") for index, value in enumerate(node)]
         if isinstance(node, str):
             try:
-                return Template(node)
+                return Template(node, self._roots)
             except InvalidTemplate as error:
                 report(path, str(error))
         return node
 
-    def _fill(self, node: object, request: SubmissionRequest) -> object:
+    def _fill(self, node: object, request: object) -> object:
         if isinstance(node, Template):
             return node.value(request)
         if isinstance(node, dict):
@@ -138,14 +147,14 @@ class BodyTemplate:
         return node
 
 
-def _reference(text: str) -> _Reference:
+def _reference(text: str, roots: Mapping[str, type]) -> _Reference:
     name, _, shape = text.strip().partition("|")
     optional = name.endswith("?")
     path = tuple(name.removesuffix("?").strip().split("."))
     shape = shape.strip()
     if shape not in ("", "text", "major"):
         raise InvalidTemplate(f"{{{text}}}: |{shape} is not known; known are |text and |major")
-    kind = _kind_at(path, text)
+    kind = _kind_at(path, text, roots)
     if kind is Money and shape != "major":
         raise InvalidTemplate(f"{{{text}}} is an amount: use .amount_minor, .currency_code, or |major")
     if shape == "major" and kind is not Money:
@@ -155,10 +164,10 @@ def _reference(text: str) -> _Reference:
     return _Reference(path, optional, shape)
 
 
-def _kind_at(path: tuple[str, ...], text: str) -> type:
-    if path[0] not in _ROOTS:
-        raise InvalidTemplate(f"{{{text}}} begins with none of {', '.join(_ROOTS)}")
-    kind: type = _ROOTS[path[0]]
+def _kind_at(path: tuple[str, ...], text: str, roots: Mapping[str, type]) -> type:
+    if path[0] not in roots:
+        raise InvalidTemplate(f"{{{text}}} begins with none of {', '.join(roots)}")
+    kind: type = roots[path[0]]
     for depth, name in enumerate(path[1:], start=1):
         if kind is dict:
             kind = str

@@ -43,7 +43,7 @@ def test_secrets_show_nowhere_but_where_they_are_sent() -> None:
     assert isinstance(header, SecretHeader)
     assert header.text() == "Bearer tok-5f2c"
     assert insurer.signing is not None
-    shown = f"{insurer!r} {insurer} {header} {insurer.signing.secret:>40} {[insurer.signing.secret]}"
+    shown = f"{insurer!r} {insurer} {header} {insurer.signing.key:>40} {[insurer.signing.key]}"
     assert not any(secret in shown for secret in SECRETS.values())
     assert "env:NORTHSTAR_TOKEN" in shown
 
@@ -114,13 +114,16 @@ plans: {}
         f"3: {a}.base_url: must be https://host or http://host",
         f"4: {a}.timeout_seconds: must be more than 0 and at most 300, not -1",
         (
-            f"5: {a}.concurency: is not known here; known are base_url, concurrency, connect_timeout_seconds, "
-            "endpoints, headers, inquire, insecure_plain_http, largest_answer_bytes, signing, submit, timeout_seconds, "
-            "tls"
+            f"5: {a}.concurency: is not known here; known are base_url, callback, concurrency, "
+            "connect_timeout_seconds, endpoints, headers, inquire, insecure_plain_http, largest_answer_bytes, list, "
+            "oauth2, settlement, signing, submit, timeout_seconds, tls"
         ),
         f"6: {a}.headers.Bad Header: cannot be set as a header",
         f"6: {a}.headers.Host: cannot be set as a header",
-        f"7: {a}.signing.algorithm: must be one of hmac-sha256, hmac-sha512, not 'md5'",
+        (
+            f"7: {a}.signing.algorithm: must be one of hmac-sha256, hmac-sha512, rsa-sha256, rsa-sha512, "
+            "rsa-pss-sha256, rsa-pss-sha512, not 'md5'"
+        ),
         (
             f"7: {a}.signing.over: {{colour}} cannot be signed; there are timestamp, method, path, body, body_sha256, "
             "idempotency_key"
@@ -134,10 +137,10 @@ plans: {}
             f"11: {a}.submit.body: at body.model: {{application.device.serial}}: application.device has no 'serial'; "
             "it has device_ref, model_id, category, brand, price, purchased_on"
         ),
-        f"12: {a}.submit.outcomes: no rule says SUCCESS, so it would never be known",
+        f"12: {a}.submit.outcomes: no rule says SUCCESS or PENDING, so it would never be known",
         (
             f"13: {a}.submit.outcomes[0].outcome: must be one of SUCCESS, BUSINESS_REJECTION, TECHNICAL_FAILURE, "
-            "UNKNOWN, CALLER_FAULT, not 'SUCCES'"
+            "UNKNOWN, CALLER_FAULT, PENDING, not 'SUCCES'"
         ),
         f"13: {a}.submit.outcomes[0].status: 999 is no HTTP status; write 200, 2xx or a list of them",
         f"14: {a}.submit.outcomes[1].in: must be a list of codes in quotes",
@@ -147,7 +150,7 @@ plans: {}
         f"19: {b}.inquire.outcomes: no rule says NOT_FOUND, so it would never be known",
         (
             f"19: {b}.inquire.outcomes[0].outcome: must be one of SUCCESS, BUSINESS_REJECTION, NOT_FOUND, UNKNOWN, "
-            "not 'CALLER_FAULT'"
+            "PENDING, TECHNICAL_FAILURE, not 'CALLER_FAULT'"
         ),
         f"19: {b}.inquire.path: has a brace without its partner at position 4",
         "20: insurers.gamma: must be a mapping",

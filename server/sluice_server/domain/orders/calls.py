@@ -12,12 +12,13 @@ from typing import Any
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import ConcurrentChange, InsurerNotConfigured, OrderNotFound, SluiceError, Unavailable
 from sluice_server.domain.orders.failures import followed_up
-from sluice_server.domain.orders.history import begun, concluded, inquired, stored
+from sluice_server.domain.orders.history import accepted, begun, concluded, inquired, stored
 from sluice_server.domain.orders.model import Order, Outcome, Submission, SubmissionKind
 from sluice_server.domain.orders.ports import (
     AdapterDirectory,
     DecisionLog,
     InsurerAdapter,
+    SubmissionPending,
     SubmissionRequest,
     SubmissionResult,
 )
@@ -30,6 +31,14 @@ log = logging.getLogger(__name__)
 
 RECORD_ATTEMPTS = 8
 """How often recording an outcome is tried (0.1, 0.2, 0.4 … seconds apart) before reconciliation has to find it out."""
+
+
+class NotDecidedYet(Exception):
+    """The insurer says that it has the request and will decide later."""
+
+    def __init__(self, pending: SubmissionPending) -> None:
+        super().__init__("the insurer has not decided yet")
+        self.pending = pending
 
 
 class InsurerCalls:
@@ -107,9 +116,11 @@ class InsurerCalls:
 
         The order as it stands then: INSURED, REJECTED, or ABNORMAL without unsettled submissions when nothing is known
         there (believed only after the quiet time, else as before). None when the inquiry itself failed. Raises
-        InsurerNotConfigured, ConcurrentChange.
+        NotDecidedYet, InsurerNotConfigured, ConcurrentChange.
         """
         result, request_of = await self.ask(order)
+        if isinstance(result, SubmissionPending):
+            raise NotDecidedYet(result)
         if result is not None and result.outcome is Outcome.UNKNOWN:
             return None
         now = self._clock.now()
@@ -120,7 +131,20 @@ class InsurerCalls:
         self._notify()
         return stored(changed)
 
-    async def ask(self, order: Order) -> tuple[SubmissionResult | None, Submission]:
+    async def poll(self, order: Order) -> Order | SubmissionPending | None:
+        """Asks the insurer that has accepted the order for later, and records what it has decided.
+
+        The order as it stands then; SubmissionPending when it has not decided; None when it does not know the request
+        (yet) or could not be asked. Raises InsurerNotConfigured, ConcurrentChange.
+        """
+        result, submission = await self.ask(order)
+        if isinstance(result, SubmissionPending):
+            return result
+        if result is None or result.outcome is Outcome.UNKNOWN:
+            return None
+        return await self._record(order, submission.submission_id, result)
+
+    async def ask(self, order: Order) -> tuple[SubmissionResult | SubmissionPending | None, Submission]:
         """An inquiry for the last unsettled submission, not recorded; the result as ``InsurerAdapter.inquire`` says."""
         submission = order.unsettled[-1]
         adapter = self._adapters.get(submission.insurer_id)
@@ -153,12 +177,17 @@ class InsurerCalls:
         with self._tracer.span("insurer.submit", attributes=_attributes(submission)) as span:
             answer = await self._answer(adapter.submit(_request(order, submission, deadline)), deadline)
             result = answer or SubmissionResult(Outcome.UNKNOWN, "ADAPTER_ERROR", "the adapter answered nothing")
-            span.set_attribute("sluice.outcome", result.outcome.value)
-            if result.outcome in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN):
-                span.fail(result.outcome.value)
+            if isinstance(result, SubmissionPending):
+                span.set_attribute("sluice.outcome", "PENDING")
+            else:
+                span.set_attribute("sluice.outcome", result.outcome.value)
+                if result.outcome in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN):
+                    span.fail(result.outcome.value)
         return await self._record(order, submission.submission_id, result)
 
-    async def _answer(self, call: Awaitable[SubmissionResult | None], deadline: datetime) -> SubmissionResult | None:
+    async def _answer(
+        self, call: Awaitable[SubmissionResult | SubmissionPending | None], deadline: datetime
+    ) -> SubmissionResult | SubmissionPending | None:
         """What the adapter answers. It should keep the deadline and never raise; if it does not, nobody knows."""
         left = (deadline - self._clock.now()).total_seconds() + self._timing.overdue_seconds / 2
         try:
@@ -170,7 +199,7 @@ class InsurerCalls:
             log.exception("insurer adapter raised")
             return SubmissionResult(Outcome.UNKNOWN, "ADAPTER_ERROR", "the adapter failed; see the log")
 
-    async def _record(self, order: Order, submission_id: str, result: SubmissionResult) -> Order:
+    async def _record(self, order: Order, submission_id: str, result: SubmissionResult | SubmissionPending) -> Order:
         for attempt in range(RECORD_ATTEMPTS):
             try:
                 return await self._record_once(order if attempt == 0 else None, order, submission_id, result)
@@ -183,8 +212,10 @@ class InsurerCalls:
         raise ConcurrentChange(f"order {order.application_id!r} changes too fast to record its outcome")
 
     async def _record_once(
-        self, known: Order | None, order: Order, submission_id: str, result: SubmissionResult
+        self, known: Order | None, order: Order, submission_id: str, result: SubmissionResult | SubmissionPending
     ) -> Order:
+        if isinstance(result, SubmissionPending):
+            return await self._accept(known, order, submission_id, result)
         if known is not None and result.outcome not in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN):
             # Nothing else changes with it (no alarm, no incident), so it may share a commit.
             changed = concluded(known, submission_id, result, now=self._clock.now())
@@ -206,6 +237,19 @@ class InsurerCalls:
         self._notify()
         return stored(changed)
 
+    async def _accept(self, known: Order | None, order: Order, submission_id: str, pending: SubmissionPending) -> Order:
+        current = known
+        if current is None:
+            async with self._store.read() as uow:
+                current = await uow.orders.get(order.application_id)
+            if current is None:
+                raise OrderNotFound(order.application_id)
+        changed = accepted(current, submission_id, pending, now=self._clock.now())
+        if changed is current:
+            return current  # a callback was faster than the answer that announced it
+        await self._log.save(changed)
+        return stored(changed)
+
     def _ended(self, application_id: str, task: asyncio.Task[Order]) -> None:
         self._tasks.discard(task)
         if self._under_way.get(application_id) is task:
@@ -224,6 +268,7 @@ def _request(order: Order, submission: Submission, deadline: datetime) -> Submis
         binding=binding or Binding(insurer_product_code=""),
         idempotency_key=submission.idempotency_key,
         deadline=deadline,
+        reference=submission.reference,
     )
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sluice_server.domain.errors import OrderStateRefused
 from sluice_server.domain.identity import new_id
 from sluice_server.domain.orders.life import EVENT_OF_OUTCOME, OrderEvent, advance
 from sluice_server.domain.orders.model import Order, OrderState, Outcome, Submission, SubmissionKind
-from sluice_server.domain.orders.ports import SubmissionResult
+from sluice_server.domain.orders.ports import SubmissionPending, SubmissionResult
 from sluice_server.domain.routing.model import Application, Decision, Disposition
 
 EVENT_OF_DISPOSITION = {
@@ -30,6 +30,10 @@ NEVER_ANSWERED = "NEVER_ANSWERED"
 """error_code of a submission whose process died before it heard the answer."""
 NOTHING_KNOWN = "NOTHING_KNOWN"
 """error_code of an unknown submission of which the insurer's inquiry knew nothing."""
+
+
+SETTLEMENT_OVERDUE = "SETTLEMENT_OVERDUE"
+"""error_code of a submission that its insurer accepted and did not decide in the time that it has for it."""
 
 
 def idempotency_key(application_id: str, insurer_id: str) -> str:
@@ -98,6 +102,30 @@ def begun(order: Order, kind: SubmissionKind, *, deadline: datetime, now: dateti
     return changed, submission
 
 
+def accepted(order: Order, submission_id: str, pending: SubmissionPending, *, now: datetime) -> Order:
+    """The order after its insurer has said that it will decide later: still SUBMITTING, and nobody waits for the call.
+
+    When it was told or found out meanwhile what came of it, that stands; one given up meanwhile stays ABNORMAL.
+    """
+    called = next(s for s in order.submissions if s.submission_id == submission_id)
+    if called.outcome is not None:
+        return order
+    waits = order.state is OrderState.SUBMITTING and order.last_call.submission_id == submission_id
+    taken = replace(
+        called,
+        accepted_at=now,
+        latency_seconds=(now - called.started_at).total_seconds(),
+        reference=pending.reference,
+        deadline=now + timedelta(seconds=pending.settled_within_seconds) if waits else called.deadline,
+    )
+    return replace(
+        order,
+        submissions=tuple(taken if s.submission_id == submission_id else s for s in order.submissions),
+        next_attempt_at=now + timedelta(seconds=pending.ask_after_seconds) if waits else order.next_attempt_at,
+        updated_at=now,
+    )
+
+
 def concluded(order: Order, submission_id: str, result: SubmissionResult, *, now: datetime) -> Order:
     """The order after its call has ended, however late.
 
@@ -113,11 +141,12 @@ def concluded(order: Order, submission_id: str, result: SubmissionResult, *, now
         error_code=result.error_code,
         message=result.message[:500],
         policy_number=result.policy_number,
-        latency_seconds=(now - called.started_at).total_seconds(),
+        # How fast the interface answers, not how fast the insurer decides.
+        latency_seconds=called.latency_seconds if called.accepted_at else (now - called.started_at).total_seconds(),
         # Whoever gave it up did not know better; a settlement by inquiry stands unless this says SUCCESS.
         settled_outcome=None if _outweighs(result.outcome, called.settled_outcome) else called.settled_outcome,
     )
-    in_time = order.state is OrderState.SUBMITTING and order.submissions[-1].submission_id == submission_id
+    in_time = order.state is OrderState.SUBMITTING and order.last_call.submission_id == submission_id
     changed = replace(
         order,
         submissions=tuple(ended if s.submission_id == submission_id else s for s in order.submissions),
@@ -135,16 +164,20 @@ def concluded(order: Order, submission_id: str, result: SubmissionResult, *, now
 
 
 def given_up(order: Order, *, now: datetime) -> Order:
-    """A SUBMITTING order whose outcome nobody will record any more (its process died): unknown, ABNORMAL.
+    """A SUBMITTING order whose outcome nobody will record any more: unknown, ABNORMAL.
 
-    The submission gets no outcome of its own, because our death is no evidence against the insurer.
+    When its process died, the submission gets no outcome of its own, because our death is no evidence against the
+    insurer. When the insurer accepted it and did not decide in time, that is its failure.
     """
-    last = order.submissions[-1]
-    lost = replace(last, settled_outcome=Outcome.UNKNOWN, settled_at=now, error_code=NEVER_ANSWERED)
+    last = order.last_call
+    if last.pending:
+        lost = replace(last, outcome=Outcome.UNKNOWN, finished_at=now, error_code=SETTLEMENT_OVERDUE)
+    else:
+        lost = replace(last, settled_outcome=Outcome.UNKNOWN, settled_at=now, error_code=NEVER_ANSWERED)
     return replace(
         order,
         state=advance(order.state, OrderEvent.LOST),
-        submissions=(*order.submissions[:-1], lost),
+        submissions=tuple(lost if s.submission_id == last.submission_id else s for s in order.submissions),
         updated_at=now,
     )
 
@@ -166,13 +199,14 @@ def inquired(order: Order, insurer_id: str, result: SubmissionResult | None, *, 
         error_code=NOTHING_KNOWN if result is None else result.error_code,
         policy_number="" if result is None else result.policy_number,
     )
-    state = advance(order.state, EVENT_OF_OUTCOME[outcome])
+    event, policy_number = _as_told(order, EVENT_OF_OUTCOME[outcome])
+    state = advance(order.state, event)
     return replace(
         settled,
         state=state,
         # One that stays ABNORMAL keeps its time: the lease of the worker, which may die before its next step.
         next_attempt_at=order.next_attempt_at if state is OrderState.ABNORMAL else None,
-        policy_number=result.policy_number if outcome is Outcome.SUCCESS and result else order.policy_number,
+        policy_number=result.policy_number if outcome is Outcome.SUCCESS and result else policy_number,
         updated_at=now,
     )
 
@@ -190,11 +224,16 @@ def reported(order: Order, submission: Submission, *, now: datetime) -> Order:
 
 
 def insured_elsewhere(order: Order, submission_id: str) -> bool:
-    """Whether this submission insured what another insurer has insured too, or is being asked to."""
+    """Whether this submission insured what another insurer has insured too, or is being asked to; or the same one under
+    another number."""
     called = next(s for s in order.submissions if s.submission_id == submission_id)
-    return called.standing is Outcome.SUCCESS and any(
-        other.insurer_id != called.insurer_id and other.standing in (Outcome.SUCCESS, Outcome.UNKNOWN, None)
+    if called.standing is not Outcome.SUCCESS:
+        return False
+    return any(
+        (other.insurer_id != called.insurer_id and (other.standing is Outcome.SUCCESS or other.unsettled))
+        or (other.standing is Outcome.SUCCESS and other.policy_number != called.policy_number)
         for other in order.submissions
+        if other.submission_id != called.submission_id
     )
 
 
@@ -207,13 +246,23 @@ def _follow(order: Order, submission: Submission, outcome: Outcome, *, now: date
     event = EVENT_OF_OUTCOME[outcome]
     if event is OrderEvent.DECLINED and changed.unsettled:
         event = OrderEvent.LOST  # a malformed repeat says nothing about the call before it
+    event, policy_number = _as_told(order, event)
     return replace(
         changed,
         state=advance(order.state, event),
-        policy_number=submission.policy_number if outcome is Outcome.SUCCESS else order.policy_number,
+        policy_number=submission.policy_number if outcome is Outcome.SUCCESS else policy_number,
         next_attempt_at=None,
         updated_at=now,
     )
+
+
+def _as_told(order: Order, event: OrderEvent) -> tuple[OrderEvent, str]:
+    """What the end of a call means for an order of which somebody has told, while it was being submitted, that it is
+    insured elsewhere: unless this call insured it too, that is how it ends, because nobody else may insure it now."""
+    for submission in order.contradictions:
+        if submission.standing is Outcome.SUCCESS and event is not OrderEvent.SUCCEEDED:
+            return OrderEvent.SUCCEEDED, submission.policy_number
+    return event, order.policy_number
 
 
 def _settle(

@@ -164,6 +164,16 @@ class Order:
         return self.decisions[-1].insurer_id if self.decisions else ""
 
     @property
+    def last_call(self) -> Submission:
+        """The last submission that counts; reports that only were kept may come after it."""
+        return next(s for s in reversed(self.submissions) if s.flag is None)
+
+    @property
+    def pending(self) -> bool:
+        """Its insurer has accepted it and will decide later."""
+        return self.state is OrderState.SUBMITTING and self.last_call.pending
+
+    @property
     def final(self) -> bool:
         """Nothing more will happen to it."""
         return self.state in FINAL_STATES

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import date, datetime
+from typing import Protocol, runtime_checkable
 
 from sluice_server.domain.orders.model import Order, OrderState, Outcome
 from sluice_server.domain.orders.open_order import OpenOrder
@@ -22,6 +22,8 @@ class SubmissionRequest:
     deadline: datetime
     """After this moment (or at its own time-out, if that is earlier) the adapter gives up and answers UNKNOWN, or
     TECHNICAL_FAILURE if nothing was sent."""
+    reference: str = ""
+    """In an inquiry: what the insurer called the request when it accepted it for later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +36,62 @@ class SubmissionResult:
     policy_number: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SubmissionPending:
+    """The insurer has taken the request and will decide later: it is asked, or tells by a callback."""
+
+    ask_after_seconds: float
+    """When to ask, and how often."""
+    settled_within_seconds: float
+    """From now on; then the outcome is unknown."""
+    reference: str = ""
+    """What it calls the request; empty: the idempotency key is enough."""
+
+
 class InsurerAdapter(Protocol):
     """One insurer's interface. Never raises for what the insurer does: every failure is a result."""
 
-    async def submit(self, request: SubmissionRequest) -> SubmissionResult:
+    async def submit(self, request: SubmissionRequest) -> SubmissionResult | SubmissionPending:
         """Asks the insurer to insure. TECHNICAL_FAILURE only if it is certain that nothing was insured."""
         ...
 
-    async def inquire(self, request: SubmissionRequest) -> SubmissionResult | None:
-        """What the insurer knows under the idempotency key: SUCCESS, BUSINESS_REJECTION, None when it knows nothing
-        (so it is certain that nothing was insured), or UNKNOWN when the inquiry itself failed."""
+    async def inquire(self, request: SubmissionRequest) -> SubmissionResult | SubmissionPending | None:
+        """What the insurer knows under the idempotency key: SUCCESS, BUSINESS_REJECTION, TECHNICAL_FAILURE when it says
+        itself that it has insured nothing, None when it knows nothing (believed after a quiet time), that it has not
+        decided yet, or UNKNOWN when the inquiry itself failed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPolicy:
+    """A policy in an insurer's list."""
+
+    policy_number: str
+    application_id: str
+    """Empty when the insurer does not tell it; then the key is there."""
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDay:
+    """A day of an insurer's calendar."""
+
+    day: date
+    start: datetime
+    end: datetime
+    """Not included."""
+
+
+@runtime_checkable
+class PolicyLister(Protocol):
+    """An adapter that can list the policies of a day. (The others have no such methods.)"""
+
+    def policy_day(self, day: date | None, *, now: datetime) -> PolicyDay | None:
+        """The day in the insurer's calendar (None: its yesterday). None: this insurer gives no list."""
+        ...
+
+    def policies(self, day: PolicyDay) -> AsyncIterator[Sequence[ListedPolicy]]:
+        """Its policies of the day, page by page. Raises InsurerUnavailable when a page cannot be got or read."""
         ...
 
 

@@ -6,6 +6,8 @@ called), so that two replicas never work on the same order and a killed one's or
 What happens to an order:
 
 * SUBMITTING past its deadline: its process died; unknown.
+* SUBMITTING, accepted by its insurer for later: the insurer is asked, as often as is agreed. What it has not decided in
+  its time is unknown, and evidence against it.
 * ABNORMAL with an unknown outcome: the insurer is asked. Insured or declined ends the order; an answer that says
   nothing leads to the next attempt (exponential back-off with jitter); "nothing known" is believed after a quiet time
   and makes the failure definite.
@@ -32,9 +34,9 @@ from datetime import timedelta
 
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import ConcurrentChange, InsurerNotConfigured
-from sluice_server.domain.orders.calls import InsurerCalls
+from sluice_server.domain.orders.calls import InsurerCalls, NotDecidedYet
 from sluice_server.domain.orders.decide import ANY_DISPOSITION, SOMEBODY, Decisions
-from sluice_server.domain.orders.failures import became_abnormal, belongs_to_recovery
+from sluice_server.domain.orders.failures import became_abnormal, belongs_to_recovery, followed_up
 from sluice_server.domain.orders.history import given_up, stored
 from sluice_server.domain.orders.model import Order, OrderState, SubmissionKind
 from sluice_server.domain.orders.ports import DecisionLog
@@ -81,27 +83,38 @@ class ReconcileOrder:
             return None
 
     async def _take_up(self, application_id: str) -> Order | None:
-        async with self._store.write() as uow:
+        async with self._store.read() as uow:
             order = await uow.orders.get(application_id)
-            now = self._clock.now()
-            if order is None or order.state not in RECONCILED_STATES or not order.submit_requested:
-                return None
-            if order.next_attempt_at is None or order.next_attempt_at > now:
-                return None
-            if order.state is OrderState.SUBMITTING:
-                order = await became_abnormal(uow, given_up(order, now=now), timing=self._timing, now=now)
-            # A lease is no change of the order, so updated_at stays.
-            order = replace(order, attempts=order.attempts + 1, next_attempt_at=self._timing.lease_until(now))
-            await uow.orders.save(order)
-            await uow.commit()
-        return stored(order)
+        now = self._clock.now()
+        if order is None or order.state not in RECONCILED_STATES or not order.submit_requested:
+            return None
+        if order.next_attempt_at is None or order.next_attempt_at > now:
+            return None
+        if order.state is OrderState.SUBMITTING and not order.pending:
+            async with self._store.write() as uow:
+                order = self._leased(await became_abnormal(uow, given_up(order, now=now), timing=self._timing, now=now))
+                await uow.orders.save(order)
+                await uow.commit()
+            return stored(order)
+        return await self._postpone(self._leased(order))
+
+    def _leased(self, order: Order) -> Order:
+        # A lease is no change of the order, so updated_at stays.
+        return replace(order, attempts=order.attempts + 1, next_attempt_at=self._timing.lease_until(self._clock.now()))
 
     async def _work_on(self, order: Order) -> Order:
         try:
             if order.state is OrderState.ROUTED:
                 return await self._submit_abandoned(order)
+            if order.pending:
+                order = await self._poll(order)
+                if order.state is not OrderState.ABNORMAL:
+                    return order
             if order.unsettled:
-                asked = await self._calls.inquire(order)
+                try:
+                    asked = await self._calls.inquire(order)
+                except NotDecidedYet:
+                    asked = None
                 if asked is None:
                     return await self._wait(order)
                 if asked.state is not OrderState.ABNORMAL:
@@ -118,6 +131,25 @@ class ReconcileOrder:
         except InsurerNotConfigured:
             await self._wait(order)
             raise
+
+    async def _poll(self, order: Order) -> Order:
+        """The order with what its insurer has decided; given up when the time for it is over."""
+        decided = await self._calls.poll(order)
+        if isinstance(decided, Order):
+            return decided
+        now, last = self._clock.now(), order.last_call
+        if now < last.deadline:
+            if decided is None:
+                ask_at = self._timing.retry_at(order, now)
+            else:
+                ask_at = now + timedelta(seconds=decided.ask_after_seconds)
+            return await self._postpone(replace(order, next_attempt_at=min(ask_at, last.deadline)))
+        async with self._store.write() as uow:
+            lost = given_up(order, now=now)
+            lost = await followed_up(uow, lost, last.submission_id, timing=self._timing, now=now)
+            await uow.orders.save(lost)
+            await uow.commit()
+        return stored(lost)
 
     async def _move(self, order: Order) -> Order:
         moved = await self._decisions.redecide(order, failed=order.failed_insurers, accept=SOMEBODY)

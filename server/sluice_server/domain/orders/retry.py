@@ -6,20 +6,25 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from sluice_server.domain.breaker.model import BreakerPolicy
 from sluice_server.domain.context import CallContext, Clock
 from sluice_server.domain.errors import ConcurrentChange, IncidentNotFound
-from sluice_server.domain.orders.calls import InsurerCalls
+from sluice_server.domain.orders.calls import InsurerCalls, NotDecidedYet
 from sluice_server.domain.orders.failures import became_abnormal
 from sluice_server.domain.orders.history import given_up
 from sluice_server.domain.orders.model import Order, OrderState, Outcome, SubmissionKind
+from sluice_server.domain.orders.ports import SubmissionPending
 from sluice_server.domain.orders.timing import OrderTiming
 from sluice_server.domain.unit_of_work import Store
 
 STOPPING = frozenset({Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN})
 """Outcomes that end the retries: the insurer does not work yet."""
+
+SHORTEST_LOOK_SECONDS = 0.1
+"""An order that its insurer decides later is looked at no more often than this."""
 
 CHANGES_TOLERATED = 5
 """How often an order is read again because a worker or a late answer changed it at the same moment."""
@@ -116,7 +121,7 @@ class RetryOrders:
             if abnormal or not mine:
                 return abnormal[:limit]
             now = self._clock.now()
-            end = min(self._timing.overdue_at(o.submissions[-1].deadline) for o in mine)
+            end = min(self._timing.overdue_at(o.last_call.deadline) for o in mine)
             if now < end:
                 await self._sleep(min(1.0, (end - now).total_seconds()))
             else:
@@ -129,7 +134,7 @@ class RetryOrders:
                 order = await uow.orders.get(application_id)
                 if order is None or order.state is not OrderState.SUBMITTING:
                     continue
-                if now >= self._timing.overdue_at(order.submissions[-1].deadline):
+                if now >= self._timing.overdue_at(order.last_call.deadline):
                     lost = await became_abnormal(uow, given_up(order, now=now), timing=self._timing, now=now)
                     await uow.orders.save(lost)
             await uow.commit()
@@ -183,7 +188,7 @@ class RetryOrders:
     async def _attempt(self, order: Order) -> Outcome:
         now = self._clock.now()
         if order.unsettled:
-            known = await self._calls.inquire(order)
+            known = await self._inquire(order)
             if known is None:
                 return Outcome.UNKNOWN
             if known.state is OrderState.INSURED:
@@ -195,4 +200,35 @@ class RetryOrders:
         # The lease keeps reconciliation away from an order that is about to be submitted.
         order = replace(order, next_attempt_at=self._timing.lease_until(now))
         after = await self._calls.submit(order, SubmissionKind.RETRY, deadline=deadline)
-        return after.submissions[-1].standing or Outcome.UNKNOWN
+        if after.pending:
+            after = await self._settled(after)
+        return after.last_call.standing or Outcome.UNKNOWN
+
+    async def _inquire(self, order: Order) -> Order | None:
+        """As ``InsurerCalls.inquire``; waits for an insurer that has accepted the order and not decided yet."""
+        began = self._clock.now()
+        while True:
+            try:
+                return await self._calls.inquire(order)
+            except NotDecidedYet as undecided:
+                if (self._clock.now() - began).total_seconds() >= undecided.pending.settled_within_seconds:
+                    return None
+                await self._sleep(undecided.pending.ask_after_seconds)
+
+    async def _settled(self, order: Order) -> Order:
+        """The order when its insurer has decided, or should have."""
+        look_at = order.next_attempt_at or self._clock.now()
+        while order.pending and (now := self._clock.now()) < order.last_call.deadline:
+            wait = (min(look_at, order.last_call.deadline) - now).total_seconds()
+            await self._sleep(max(SHORTEST_LOOK_SECONDS, wait))
+            try:
+                polled = await self._calls.poll(order)
+            except ConcurrentChange:
+                polled = None  # a worker or a callback was faster
+            if isinstance(polled, Order):
+                return polled
+            if isinstance(polled, SubmissionPending):
+                look_at = self._clock.now() + timedelta(seconds=polled.ask_after_seconds)
+            async with self._store.read() as uow:
+                order = await uow.orders.get(order.application_id) or order
+        return order

@@ -98,14 +98,15 @@ class SubmitApplication:
         return order
 
     async def _under_way(self, order: Order, context: CallContext) -> Order:
-        """An order that is being submitted already: waits if this process does it, gives it up if nobody does."""
+        """An order that is being submitted already: waits if this process does it, gives it up if nobody does. One that
+        its insurer has accepted for later is a worker's."""
         task = self._calls.under_way(order.application_id)
         now = self._clock.now()
         if task is not None:
             end = self._timing.call_deadline(now, context.deadline)
             await asyncio.wait({task}, timeout=0 if end is None else (end - now).total_seconds())
             return await self._present(order)
-        if now < self._timing.overdue_at(order.submissions[-1].deadline):
+        if order.pending or now < self._timing.overdue_at(order.last_call.deadline):
             return order
         async with self._store.write() as uow:
             lost = await became_abnormal(uow, given_up(order, now=now), timing=self._timing, now=now)

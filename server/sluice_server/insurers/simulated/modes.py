@@ -77,9 +77,7 @@ class Mode:
     def changed(self, script: Mapping[str, object]) -> Mode:
         """This mode with the script's numbers. Raises InvalidInput naming every wrong one."""
         kinds = {item.name: item.type for item in fields(self)}
-        violations = [
-            Violation(name, f"is none of {', '.join(kinds)}") for name in script if name not in kinds
-        ]
+        violations = [Violation(name, f"is none of {', '.join(kinds)}") for name in script if name not in kinds]
         numbers: dict[str, int | float] = {}
         for name, value in script.items():
             if name == "mode" or name not in kinds:
