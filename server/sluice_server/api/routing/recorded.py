@@ -45,6 +45,7 @@ def decision(message: decision_pb2.Decision) -> Decision:
             for candidate in message.candidates
         ),
         traffic_version=message.traffic_version,
+        ledger_orders=tuple(c.ledger_orders for c in message.candidates) if message.HasField("ledger_position") else (),
         decided_at=message.decide_time.ToDatetime(tzinfo=UTC),
     )
 

@@ -333,6 +333,8 @@ def _fill_decision(message: decision_pb2.Decision, decision: Decision) -> None:
             weight_basis_points=candidate.weight_basis_points,
             excluded_because=candidate.excluded_because,
         )
+    for shown, orders in zip(message.candidates, decision.ledger_orders, strict=False):
+        shown.ledger_orders = orders
     _fill_timestamp(message.decide_time, decision.decided_at)
 
 

@@ -8,9 +8,10 @@ is what YAML editors speak.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Any
 
-from sluice_server.domain.routing.document import OnExhausted, Split
+from sluice_server.domain.routing.document import Deficit, OnExhausted, Split
 from sluice_server.domain.routing.fields import FIELDS, FieldKind
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.parse import DEFAULT_STICKY_KEY, FACTOR_NAME, INSURER_ID
@@ -156,6 +157,14 @@ def _rule(limits: PlanLimits) -> Schema:
                     Split.STICKY,
                 )
             ),
+            "deficit": _optional(
+                _choice(
+                    "EXACT only: what becomes of the orders that an insurer misses while it is cut. "
+                    "FORGIVEN: it takes up its share again. REPAID: it is given them on top of its share.",
+                    Deficit,
+                    Deficit.FORGIVEN,
+                )
+            ),
             "sticky_key": _optional(
                 _text(
                     "The field whose value stays with one insurer.",
@@ -181,7 +190,7 @@ def _rule(limits: PlanLimits) -> Schema:
     )
 
 
-def _choice(description: str, kind: Iterable[Split] | Iterable[OnExhausted], default: Split | OnExhausted) -> Schema:
+def _choice(description: str, kind: type[StrEnum], default: StrEnum) -> Schema:
     return {"description": description, "enum": [member.value for member in kind], "default": default.value}
 
 

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sluice/routing/v1/decision.proto\x12\x11sluice.routing.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x05\n\x08\x44\x65\x63ision\x12\x1f\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tR\ndecisionId\x12%\n\x0e\x61pplication_id\x18\x02 \x01(\tR\rapplicationId\x12\x16\n\x06number\x18\x03 \x01(\x05R\x06number\x12@\n\x0b\x64isposition\x18\x04 \x01(\x0e\x32\x1e.sluice.routing.v1.DispositionR\x0b\x64isposition\x12\x1d\n\ninsurer_id\x18\x05 \x01(\tR\tinsurerId\x12\x34\n\x07\x62inding\x18\x06 \x01(\x0b\x32\x1a.sluice.routing.v1.BindingR\x07\x62inding\x12\x1b\n\tplan_name\x18\x07 \x01(\tR\x08planName\x12!\n\x0cplan_version\x18\x08 \x01(\x03R\x0bplanVersion\x12\x12\n\x04rule\x18\t \x01(\tR\x04rule\x12\x31\n\x07\x66\x61\x63tors\x18\n \x01(\x0b\x32\x17.google.protobuf.StructR\x07\x66\x61\x63tors\x12\x1b\n\tsplit_key\x18\x0b \x01(\tR\x08splitKey\x12,\n\x0fledger_position\x18\x0c \x01(\x03H\x00R\x0eledgerPosition\x88\x01\x01\x12<\n\ncandidates\x18\r \x03(\x0b\x32\x1c.sluice.routing.v1.CandidateR\ncandidates\x12\'\n\x0ftraffic_version\x18\x0e \x01(\x03R\x0etrafficVersion\x12;\n\x0b\x64\x65\x63ide_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndecideTimeB\x12\n\x10_ledger_position\"\xb3\x01\n\tCandidate\x12\x1d\n\ninsurer_id\x18\x01 \x01(\tR\tinsurerId\x12,\n\x12share_basis_points\x18\x02 \x01(\x05R\x10shareBasisPoints\x12.\n\x13weight_basis_points\x18\x03 \x01(\x05R\x11weightBasisPoints\x12)\n\x10\x65xcluded_because\x18\x04 \x01(\tR\x0f\x65xcludedBecause\"\x8e\x02\n\x07\x42inding\x12\x30\n\x14insurer_product_code\x18\x01 \x01(\tR\x12insurerProductCode\x12*\n\x11insurer_plan_code\x18\x02 \x01(\tR\x0finsurerPlanCode\x12\x1a\n\x08\x65ndpoint\x18\x03 \x01(\tR\x08\x65ndpoint\x12J\n\nparameters\x18\x04 \x03(\x0b\x32*.sluice.routing.v1.Binding.ParametersEntryR\nparameters\x1a=\n\x0fParametersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01*\x8f\x01\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44ISPOSITION_ROUTED\x10\x01\x12\x16\n\x12\x44ISPOSITION_PARKED\x10\x02\x12\x19\n\x15\x44ISPOSITION_KEPT_LAST\x10\x03\x12\x18\n\x14\x44ISPOSITION_REJECTED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n sluice/routing/v1/decision.proto\x12\x11sluice.routing.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x05\n\x08\x44\x65\x63ision\x12\x1f\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tR\ndecisionId\x12%\n\x0e\x61pplication_id\x18\x02 \x01(\tR\rapplicationId\x12\x16\n\x06number\x18\x03 \x01(\x05R\x06number\x12@\n\x0b\x64isposition\x18\x04 \x01(\x0e\x32\x1e.sluice.routing.v1.DispositionR\x0b\x64isposition\x12\x1d\n\ninsurer_id\x18\x05 \x01(\tR\tinsurerId\x12\x34\n\x07\x62inding\x18\x06 \x01(\x0b\x32\x1a.sluice.routing.v1.BindingR\x07\x62inding\x12\x1b\n\tplan_name\x18\x07 \x01(\tR\x08planName\x12!\n\x0cplan_version\x18\x08 \x01(\x03R\x0bplanVersion\x12\x12\n\x04rule\x18\t \x01(\tR\x04rule\x12\x31\n\x07\x66\x61\x63tors\x18\n \x01(\x0b\x32\x17.google.protobuf.StructR\x07\x66\x61\x63tors\x12\x1b\n\tsplit_key\x18\x0b \x01(\tR\x08splitKey\x12,\n\x0fledger_position\x18\x0c \x01(\x03H\x00R\x0eledgerPosition\x88\x01\x01\x12<\n\ncandidates\x18\r \x03(\x0b\x32\x1c.sluice.routing.v1.CandidateR\ncandidates\x12\'\n\x0ftraffic_version\x18\x0e \x01(\x03R\x0etrafficVersion\x12;\n\x0b\x64\x65\x63ide_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ndecideTimeB\x12\n\x10_ledger_position\"\xd8\x01\n\tCandidate\x12\x1d\n\ninsurer_id\x18\x01 \x01(\tR\tinsurerId\x12,\n\x12share_basis_points\x18\x02 \x01(\x05R\x10shareBasisPoints\x12.\n\x13weight_basis_points\x18\x03 \x01(\x05R\x11weightBasisPoints\x12)\n\x10\x65xcluded_because\x18\x04 \x01(\tR\x0f\x65xcludedBecause\x12#\n\rledger_orders\x18\x05 \x01(\x03R\x0cledgerOrders\"\x8e\x02\n\x07\x42inding\x12\x30\n\x14insurer_product_code\x18\x01 \x01(\tR\x12insurerProductCode\x12*\n\x11insurer_plan_code\x18\x02 \x01(\tR\x0finsurerPlanCode\x12\x1a\n\x08\x65ndpoint\x18\x03 \x01(\tR\x08\x65ndpoint\x12J\n\nparameters\x18\x04 \x03(\x0b\x32*.sluice.routing.v1.Binding.ParametersEntryR\nparameters\x1a=\n\x0fParametersEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01*\x8f\x01\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44ISPOSITION_ROUTED\x10\x01\x12\x16\n\x12\x44ISPOSITION_PARKED\x10\x02\x12\x19\n\x15\x44ISPOSITION_KEPT_LAST\x10\x03\x12\x18\n\x14\x44ISPOSITION_REJECTED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,14 +35,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_BINDING_PARAMETERSENTRY']._loaded_options = None
   _globals['_BINDING_PARAMETERSENTRY']._serialized_options = b'8\001'
-  _globals['_DISPOSITION']._serialized_start=1228
-  _globals['_DISPOSITION']._serialized_end=1371
+  _globals['_DISPOSITION']._serialized_start=1265
+  _globals['_DISPOSITION']._serialized_end=1408
   _globals['_DECISION']._serialized_start=119
   _globals['_DECISION']._serialized_end=770
   _globals['_CANDIDATE']._serialized_start=773
-  _globals['_CANDIDATE']._serialized_end=952
-  _globals['_BINDING']._serialized_start=955
-  _globals['_BINDING']._serialized_end=1225
-  _globals['_BINDING_PARAMETERSENTRY']._serialized_start=1164
-  _globals['_BINDING_PARAMETERSENTRY']._serialized_end=1225
+  _globals['_CANDIDATE']._serialized_end=989
+  _globals['_BINDING']._serialized_start=992
+  _globals['_BINDING']._serialized_end=1262
+  _globals['_BINDING_PARAMETERSENTRY']._serialized_start=1201
+  _globals['_BINDING_PARAMETERSENTRY']._serialized_end=1262
 # @@protoc_insertion_point(module_scope)

@@ -59,16 +59,18 @@ class Decision(_message.Message):
     def __init__(self, decision_id: _Optional[str] = ..., application_id: _Optional[str] = ..., number: _Optional[int] = ..., disposition: _Optional[_Union[Disposition, str]] = ..., insurer_id: _Optional[str] = ..., binding: _Optional[_Union[Binding, _Mapping]] = ..., plan_name: _Optional[str] = ..., plan_version: _Optional[int] = ..., rule: _Optional[str] = ..., factors: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., split_key: _Optional[str] = ..., ledger_position: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., traffic_version: _Optional[int] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Candidate(_message.Message):
-    __slots__ = ("insurer_id", "share_basis_points", "weight_basis_points", "excluded_because")
+    __slots__ = ("insurer_id", "share_basis_points", "weight_basis_points", "excluded_because", "ledger_orders")
     INSURER_ID_FIELD_NUMBER: _ClassVar[int]
     SHARE_BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_BASIS_POINTS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_BECAUSE_FIELD_NUMBER: _ClassVar[int]
+    LEDGER_ORDERS_FIELD_NUMBER: _ClassVar[int]
     insurer_id: str
     share_basis_points: int
     weight_basis_points: int
     excluded_because: str
-    def __init__(self, insurer_id: _Optional[str] = ..., share_basis_points: _Optional[int] = ..., weight_basis_points: _Optional[int] = ..., excluded_because: _Optional[str] = ...) -> None: ...
+    ledger_orders: int
+    def __init__(self, insurer_id: _Optional[str] = ..., share_basis_points: _Optional[int] = ..., weight_basis_points: _Optional[int] = ..., excluded_because: _Optional[str] = ..., ledger_orders: _Optional[int] = ...) -> None: ...
 
 class Binding(_message.Message):
     __slots__ = ("insurer_product_code", "insurer_plan_code", "endpoint", "parameters")
