@@ -15,8 +15,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sluice.client import AsyncSluice, errors
 from sluice.routing.v1 import application_pb2
 from sluice.routing.v1 import routing_pb2 as pb
+from sluice_server.insurers.simulated.modes import Mode, ModeName
+from sluice_server.insurers.simulated.server import SimulatedInsurer
 from sluice_server.runtime.lifecycle import Server
-from tests.e2e.test_routing import EXAMPLE, activate, application, create, know_insurers, route
+from tests.e2e.test_routing import EXAMPLE, activate, application, create, know_insurers, route, submit
 from tests.e2e.test_routing_cli import CommandLine
 from tests.integration.risk.published import publish
 from tests.unit.risk.portfolio import MONTHS, channel_row
@@ -223,6 +225,38 @@ async def test_a_stored_decision_is_verified_remotely(sluice: CommandLine, clien
     }
     assert "has no decision number 2" in (await sluice("decision", "verify", "app-1", "--number", "2", code=1)).stderr
     assert "ORDER_NOT_FOUND" in (await sluice("decision", "verify", "nobody", code=1)).stderr
+
+
+async def test_decisions_after_a_failure_and_while_an_insurer_is_cut_are_verified(
+    sluice: CommandLine, client: AsyncSluice, simulated_insurers: dict[str, SimulatedInsurer]
+) -> None:
+    for insurer in ("insurer-a", "insurer-b"):
+        simulated_insurers[insurer].mode = Mode(ModeName.ERRORS, status=503, latency_median_ms=1, latency_p99_ms=2)
+    rerouted = [
+        order for n in range(12) if len((order := (await submit(client, application(f"app-{n}"))).order).decisions) > 1
+    ]
+    assert {len(order.decisions) for order in rerouted} >= {2, 3}, "one and two insurers failed before"
+    for order in rerouted:
+        answer = json.loads((await sluice("decision", "verify", order.application.application_id, "--json")).stdout)
+        assert [d["number"] for d in answer["decisions"]] == [d.number for d in order.decisions]
+        assert all(d["identical"] for d in answer["decisions"]), answer
+        assert "candidates[insurer-" in answer["decisions"][-1]["taken_over"][0]
+
+
+EXACT = EXAMPLE.replace("  - name: screens\n", "  - name: screens\n    split: EXACT\n")
+
+
+async def test_decisions_of_a_share_ledger_are_simulated_and_verified(sluice: CommandLine, client: AsyncSluice) -> None:
+    await routed(client, 30)
+    shares = {s.insurer_id: s.applications for s in (await simulated(client, source=EXACT))[-1].shares}
+    assert shares == {"insurer-a": 15, "insurer-b": 9, "insurer-c": 6}
+    await activate(client, (await create(client, EXACT)).plan.version)
+    for n in range(4):
+        decision = (await route(client, application(f"exact-{n}"))).decision
+        assert decision.ledger_position == n + 1
+        assert sum(c.ledger_orders for c in decision.candidates) == n
+        answer = json.loads((await sluice("decision", "verify", f"exact-{n}", "--json")).stdout)["decisions"][0]
+        assert (answer["identical"], answer["taken_over"]) == (True, ["ledger_orders"])
 
 
 RATED = """\
