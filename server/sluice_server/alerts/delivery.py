@@ -6,6 +6,7 @@ An alarm is written to the outbox in the same transaction as what it reports; th
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +35,9 @@ class DeliverySettings:
     """… up to this, and cut at random to between half and all of it, so that replicas do not come back together."""
     quiet_seconds: float = 60.0
     """The same news of the same alarm is told once in this time: a failure that hits every order is one alarm."""
+    posts_per_minute: int = 30
+    """So many posts of news a platform gets at most within any minute; what comes beyond waits in the outbox, where
+    newer news of the same alarm replaces it, and goes out together in the next post."""
     most_active: int = 1000
     """Lasting alarms that are repeated to platforms that forget."""
 
@@ -54,6 +58,8 @@ class _Platform:
     failures: int = 0
     rests_until: datetime | None = None
     repeated_at: datetime | None = None
+    posted: deque[datetime] = field(default_factory=deque)
+    """Successful posts of news within the last minute."""
     took: dict[str, datetime] = field(default_factory=dict)
     """Outbox ids that it has and another platform lacks, and when they were met last. After a restart it may be told
     these again."""
@@ -130,7 +136,18 @@ class AlarmDelivery:
         """Sends what the platform lacks, unless it rests."""
         lacking = [p for p in pending if p.outbox_id not in platform.took]
         sent = bool(lacking) and platform.awake(now) and await self._send(platform, [p.alarm for p in lacking], now)
+        if sent:
+            self._count_post(platform, now)
         platform.took.update({p.outbox_id: now for p in pending if sent or p.outbox_id in platform.took})
+
+    def _count_post(self, platform: _Platform, now: datetime) -> None:
+        """Lets the platform rest when it has had its posts of this minute."""
+        platform.posted.append(now)
+        minute = timedelta(seconds=60)
+        while platform.posted[0] <= now - minute:
+            platform.posted.popleft()
+        if len(platform.posted) >= self._settings.posts_per_minute:
+            platform.rests_until = platform.posted[0] + minute
 
     async def _repeat(self, now: datetime) -> None:
         """Tells platforms that forget what still lasts."""

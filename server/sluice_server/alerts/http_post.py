@@ -10,6 +10,9 @@ import aiohttp
 
 from sluice_server.domain.breaker.ports import AlarmNotDelivered
 
+MOST_OF_ANSWER = 65_536
+"""Bytes of an answer that are looked at."""
+
 
 class HttpPost:
     """A session with one platform, opened at the first post."""
@@ -18,9 +21,9 @@ class HttpPost:
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Posts once. Raises AlarmNotDelivered on anything but a 2xx; the text holds neither body nor URL, because
-        robots' URLs hold tokens."""
+    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """Posts once; the beginning of the answer. Raises AlarmNotDelivered on anything but a 2xx; the text holds
+        neither body nor URL, because robots' URLs hold tokens."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         try:
@@ -29,6 +32,7 @@ class HttpPost:
             ) as response:
                 if not 200 <= response.status < 300:
                     raise AlarmNotDelivered(f"the platform answered {response.status}")
+                return await response.content.read(MOST_OF_ANSWER)
         except TimeoutError:
             raise AlarmNotDelivered("no answer in time") from None
         except (aiohttp.ClientError, OSError) as error:

@@ -14,7 +14,8 @@ from sluice.insurer.v1 import insurer_control_pb2, insurer_control_pb2_grpc
 from sluice.risk.v1 import risk_query_pb2, risk_query_pb2_grpc
 from sluice.routing.v1 import routing_pb2, routing_pb2_grpc
 from sluice_server.alerts.alertmanager import AlertmanagerSink
-from sluice_server.alerts.delivery import AlarmDelivery
+from sluice_server.alerts.delivery import AlarmDelivery, DeliverySettings
+from sluice_server.alerts.template import AlarmTemplate
 from sluice_server.alerts.webhook import WebhookSink
 from sluice_server.api.insurer.service import InsurerControlServicer
 from sluice_server.api.risk.service import RiskQueryServicer
@@ -170,7 +171,13 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
             ),
             ParkedDrainWorker(DrainParked(decisions=decisions, calls=calls, store=store, clock=clock, timing=timing)),
             OrderExportWorker(store, clock, settings.export_dir),
-            AlarmDelivery(store, sinks, clock=clock, registry=platform.registry),
+            AlarmDelivery(
+                store,
+                sinks,
+                clock=clock,
+                registry=platform.registry,
+                settings=DeliverySettings(posts_per_minute=settings.alarm_posts_per_minute),
+            ),
         ),
     )
 
@@ -198,7 +205,9 @@ def _sinks(platform: Platform, opened: AsyncExitStack) -> Sequence[AlarmSink]:
         sinks.append(alertmanager)
     if settings.alarm_webhook_url is not None and settings.alarm_webhook_secret_file is not None:
         secret = settings.alarm_webhook_secret_file.read_bytes().removesuffix(b"\n")
-        webhook = WebhookSink(str(settings.alarm_webhook_url), secret, clock=clock)
+        file = settings.alarm_webhook_template
+        template = None if file is None else AlarmTemplate(file.read_bytes())
+        webhook = WebhookSink(str(settings.alarm_webhook_url), secret, clock=clock, template=template)
         opened.push_async_callback(webhook.close)
         sinks.append(webhook)
     return sinks

@@ -99,6 +99,12 @@ class Settings(BaseSettings):
     """Where alarms are posted as signed JSON."""
     alarm_webhook_secret_file: FilePath | None = None
     """File with the secret that the webhook's posts are signed with (HMAC-SHA256)."""
+    alarm_webhook_template: FilePath | None = None
+    """JSON file that says what is posted to the webhook instead of Sluice's own form: chat robots have theirs
+    (docs/alarms.md)."""
+    alarm_posts_per_minute: Annotated[int, Field(ge=1, le=6000)] = 30
+    """So many posts of news an alarm platform gets at most within a minute; what comes beyond waits and goes out
+    together."""
     alertmanager_url: HttpUrl | None = None
     """Base URL of an Alertmanager, whose v2 API gets the alarms."""
 
@@ -152,6 +158,8 @@ class Settings(BaseSettings):
             problems.append("roles_file: needs tls_client_ca; roles are only given to verified actors")
         if self.alarm_webhook_url is not None and self.alarm_webhook_secret_file is None:
             problems.append("alarm_webhook_secret_file: needed with alarm_webhook_url; its posts are signed")
+        if self.alarm_webhook_template is not None and self.alarm_webhook_url is None:
+            problems.append("alarm_webhook_template: needs alarm_webhook_url")
         if problems:
             raise ValueError("\n".join(problems))
         return self

@@ -252,3 +252,24 @@ async def test_two_replicas_that_meet_do_not_end_the_worker(
     await put(store, alarm("a"))
     await asyncio.wait_for(delivery.run(stopping), 20)
     assert platform.keys == ["a"]
+
+
+async def test_posts_are_limited_and_what_waits_goes_out_together(
+    store: SqlStore, clock: HandClock, registry: CollectorRegistry
+) -> None:
+    sink = SinkInMemory()
+    delivery = worker(store, clock, registry, sink, posts_per_minute=5)
+    posts = []
+    for second in range(180):
+        await put(store, alarm(f"k{second}"), alarm("again", summary=f"news {second}"))
+        await delivery.deliver()
+        posts.append(len(sink.posts))
+        clock.forward(1)
+    assert posts[4] == 5, "the first ones go out at once"
+    assert max(later - posts[start] for start, later in enumerate(posts[60:])) <= 5
+    clock.forward(60)
+    for _ in range(3):
+        await delivery.deliver()
+        clock.forward(1)
+    assert {f"k{second}" for second in range(180)} <= set(sink.keys)
+    assert sink.keys.count("again") <= 5 * 4
