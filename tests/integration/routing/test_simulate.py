@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from sluice_server.domain.errors import InvalidPlan, PlanNotFound
+from sluice_server.domain.errors import Exhausted, InvalidPlan, PlanNotFound
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.model import Order
 from sluice_server.domain.routing.publish import Activation
-from sluice_server.domain.routing.simulate import PAGE, SimulatePlan, Simulation, SimulationStep
+from sluice_server.domain.routing.simulate import MOST_AT_ONCE, PAGE, SimulatePlan, Simulation, SimulationStep
 from tests.integration.routing.world import CONTEXT, PlanRoom
 from tests.integration.store.samples import after, order
 from tests.unit.routing.builders import TWO, application
@@ -146,6 +146,20 @@ async def test_a_draft_that_is_not_valid_or_not_there_is_refused(room: PlanRoom)
         await simulated(room, Simulation(source=DRAFT.replace("share: 3000", "share: 2000")))
     with pytest.raises(PlanNotFound):
         await simulated(room, Simulation(version=7))
+
+
+async def test_a_process_runs_only_so_many_at_once(room: PlanRoom) -> None:
+    await decided(room, 1)
+    simulate = SimulatePlan(store=room.store, plans=room.active, clock=room.clock)
+    running = [simulate(Simulation(source=DRAFT)) for _ in range(MOST_AT_ONCE)]
+    for each in running:
+        await anext(each)
+    with pytest.raises(Exhausted, match="4 simulations are under way"):
+        await anext(simulate(Simulation(source=DRAFT)))
+    await running[0].aclose()
+    assert [step.replayed async for step in simulate(Simulation(source=DRAFT))] == [1, 1]
+    for each in running[1:]:
+        await each.aclose()
 
 
 async def test_nothing_stored_gives_an_empty_answer(room: PlanRoom) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sluice_server.domain.context import Clock
-from sluice_server.domain.errors import NoActivePlan, NoRuleMatches, PlanNotFound
+from sluice_server.domain.errors import Exhausted, NoActivePlan, NoRuleMatches, PlanNotFound
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.ports import DecidedApplication, OrderPosition
 from sluice_server.domain.routing.active import compile_aside
@@ -21,9 +22,11 @@ from sluice_server.domain.unit_of_work import Store
 
 DEFAULT_LIMIT = 100_000
 LARGEST_LIMIT = 1_000_000
-PAGE = 500
+PAGE = 250
 """So many are decided at a stretch: other calls go on in between."""
 SHARES_AT_ONCE = 1_000
+MOST_AT_ONCE = 4
+"""Simulations in one process: each takes what it can get of it."""
 
 ALL_CLOSED = TrafficSnapshot(0, {})
 """Every breaker closed: every insurer takes all of its share."""
@@ -100,9 +103,24 @@ class SimulatePlan:
         self._clock = clock
         self._limits = limits
         self._risk = risk
+        self._running = 0
 
     async def __call__(self, simulation: Simulation) -> AsyncGenerator[SimulationStep, None]:
-        """Raises, before the first step, InvalidPlan with every error or PlanNotFound; Unavailable at any time."""
+        """Raises, before the first step, InvalidPlan with every error, PlanNotFound, or Exhausted while too many are
+        under way; Unavailable at any time."""
+        if self._running >= MOST_AT_ONCE:
+            raise Exhausted(
+                f"{self._running} simulations are under way; repeat when one has ended", retry_after_seconds=5.0
+            )
+        self._running += 1
+        try:
+            async with aclosing(self._replayed(simulation)) as steps:
+                async for step in steps:
+                    yield step
+        finally:
+            self._running -= 1
+
+    async def _replayed(self, simulation: Simulation) -> AsyncGenerator[SimulationStep, None]:
         now = self._clock.now()
         draft = await self._draft(simulation)
         if simulation.applications:

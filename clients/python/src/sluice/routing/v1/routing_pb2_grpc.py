@@ -275,7 +275,7 @@ class RoutingServicer:
         applications are decided as at the moment of their first decision, which is what they are held against (it may have
         been made while an insurer was cut); supplied ones now, against what the active plan would decide in the same way.
         Effect: none; nothing is stored.
-        Errors: INVALID_ARGUMENT (INVALID_PLAN), NOT_FOUND (PLAN_NOT_FOUND).
+        Errors: INVALID_ARGUMENT (INVALID_PLAN), NOT_FOUND (PLAN_NOT_FOUND), RESOURCE_EXHAUSTED (OVERLOADED) while four run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

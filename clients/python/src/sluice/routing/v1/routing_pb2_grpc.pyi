@@ -133,7 +133,7 @@ class RoutingStub:
     applications are decided as at the moment of their first decision, which is what they are held against (it may have
     been made while an insurer was cut); supplied ones now, against what the active plan would decide in the same way.
     Effect: none; nothing is stored.
-    Errors: INVALID_ARGUMENT (INVALID_PLAN), NOT_FOUND (PLAN_NOT_FOUND).
+    Errors: INVALID_ARGUMENT (INVALID_PLAN), NOT_FOUND (PLAN_NOT_FOUND), RESOURCE_EXHAUSTED (OVERLOADED) while four run.
     """
 
 @_typing.type_check_only
@@ -241,7 +241,7 @@ class RoutingAsyncStub(RoutingStub):
     applications are decided as at the moment of their first decision, which is what they are held against (it may have
     been made while an insurer was cut); supplied ones now, against what the active plan would decide in the same way.
     Effect: none; nothing is stored.
-    Errors: INVALID_ARGUMENT (INVALID_PLAN), NOT_FOUND (PLAN_NOT_FOUND).
+    Errors: INVALID_ARGUMENT (INVALID_PLAN), NOT_FOUND (PLAN_NOT_FOUND), RESOURCE_EXHAUSTED (OVERLOADED) while four run.
     """
 
 class RoutingServicer(metaclass=_abc_1.ABCMeta):
@@ -436,7 +436,7 @@ class RoutingServicer(metaclass=_abc_1.ABCMeta):
         applications are decided as at the moment of their first decision, which is what they are held against (it may have
         been made while an insurer was cut); supplied ones now, against what the active plan would decide in the same way.
         Effect: none; nothing is stored.
-        Errors: INVALID_ARGUMENT (INVALID_PLAN), NOT_FOUND (PLAN_NOT_FOUND).
+        Errors: INVALID_ARGUMENT (INVALID_PLAN), NOT_FOUND (PLAN_NOT_FOUND), RESOURCE_EXHAUSTED (OVERLOADED) while four run.
         """
 
 def add_RoutingServicer_to_server(servicer: RoutingServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
