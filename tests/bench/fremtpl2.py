@@ -143,6 +143,7 @@ def main() -> int:
             row("fremtpl2-grouped/challenger-learn", honest.challenger_learn),
             row("fremtpl2-grouped/challenger-test", honest.challenger_test, "grouped glm1-test", honest.glm_test),
         ],
+        part=True,
     )
     exact = abs(published.glm_learn - PUBLISHED_LEARN) < 1e-4 and abs(published.glm_test - PUBLISHED_TEST) < 1e-4
     print(f"learn/test {published.glm_learn:.5f}/{published.glm_test:.5f}, published 31.26738/32.17123")

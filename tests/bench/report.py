@@ -33,8 +33,11 @@ class Row:
     """What is wanted, for the table alone: "ratio ≥ 0.80"."""
 
 
-def report(name: str, rows: Sequence[Row]) -> Path:
-    """Prints the table and writes ``build/bench/NAME.json``, whole or not at all; returns its path."""
+def report(name: str, rows: Sequence[Row], *, part: bool = False) -> Path:
+    """Prints the table and writes ``build/bench/NAME.json``, whole or not at all; returns its path.
+
+    ``part``: several benchmarks share the file; what the others measured on this machine stays in it.
+    """
     table = Table(title=f"{name} on {machine()}", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for heading in ("case", "value", "unit", "ratio", "against", "goal"):
         table.add_column(heading, justify="right" if heading in {"value", "ratio"} else "left")
@@ -42,9 +45,10 @@ def report(name: str, rows: Sequence[Row]) -> Path:
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
         table.add_row(row.case, _number(row.value), row.unit, ratio, row.against, row.goal)
     Console(width=None if sys.stdout.isatty() else 140).print(table)
-    content = {"name": name, "machine": machine(), "rows": [_plain(row) for row in rows]}
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{name}.json"
+    kept = _others(path, {row.case for row in rows}) if part else []
+    content = {"name": name, "machine": machine(), "rows": [*kept, *(_plain(row) for row in rows)]}
     written = path.with_suffix(".json.new")
     written.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     written.replace(path)
@@ -66,6 +70,15 @@ def _processor() -> str:
         if line.startswith("model name"):
             return " ".join(line.partition(":")[2].split())
     return platform.machine()
+
+
+def _others(path: Path, cases: set[str]) -> list[dict[str, object]]:
+    """The rows of the file that are not of these cases."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    return [row for row in content["rows"] if row["case"] not in cases] if content["machine"] == machine() else []
 
 
 def _plain(row: Row) -> dict[str, object]:

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from sluice_server.domain.errors import InvalidInput
-from sluice_server.domain.risk.any_table.groups import GroupFindings, GroupSearch, Side, find_groups
+from sluice_server.domain.risk.any_table.groups import GroupFindings, GroupSearch, Side, discovery_half, find_groups
 from sluice_server.domain.risk.models.columns import Floats, TextColumn
 
 ROWS = 12_000
@@ -55,7 +55,7 @@ def test_rows_of_nought_and_one_are_judged_by_fishers_exact_test() -> None:
     outcome = (random.random(ROWS) < np.where(inside, 0.3, 0.15)).astype(np.float64)
     search = GroupSearch(depth=1, seed=3)
     best = find_groups(columns, outcome, np.ones(ROWS), search).groups[0]
-    held_out = np.random.default_rng(3).random(ROWS) >= 0.5
+    held_out = ~discovery_half(ROWS, 3)
     table = [[(outcome[held_out & rows] == value).sum() for value in (1, 0)] for rows in (inside, ~inside)]
     assert best.p_value == pytest.approx(stats.fisher_exact(table, alternative="greater").pvalue)
 
@@ -69,14 +69,14 @@ def test_rows_of_one_subject_stay_in_one_half() -> None:
     outcome = bad[subject].astype(np.float64)
     found = find_groups(columns, outcome, np.ones(ROWS), GroupSearch(depth=1), subject)
     own = {one.conditions[0].value: one for one in found.groups}
-    assert all(one.exposure <= ROWS for one in own.values())
-    halves = np.random.default_rng(1).random(ROWS // 6) < 0.5
+    half = discovery_half(ROWS, 1, subject)
+    assert (half.reshape(-1, 6) == half[::6, None]).all()
     for one in own.values():
         rows = (
             np.array(columns[one.conditions[0].dimension].levels)[columns[one.conditions[0].dimension].codes]
             == one.conditions[0].value
         )
-        assert one.exposure == (rows & ~halves[subject]).sum()
+        assert one.exposure == (rows & ~half).sum()
 
 
 def test_what_cannot_be_counted_is_refused_with_every_reason() -> None:

@@ -12,13 +12,18 @@ from scipy import special, stats
 
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.risk.intervals import Interval
-from sluice_server.domain.risk.models.columns import Floats, Mask, TextColumn
+from sluice_server.domain.risk.models.columns import Codes, Floats, Mask, TextColumn
 from sluice_server.domain.risk.multiple_testing import q_values
 from sluice_server.domain.risk.semantic_model import IntervalMethod
 
 MOST_LEVELS = 30
 """Of a column only its levels with the greatest exposure are tried."""
 _LEVEL = 0.95
+_HALVES, _SHUFFLE = 1, 2
+"""Beside the seed, so that a table that was simulated from the same seed is dealt independently of it."""
+_WORTH_JUDGING = 1.645
+"""Standard deviations from the rest that a group must have in the discovery half to be proposed. Low, because what
+decides is the hold-out half: a group that chance made small where it was sought may still be shown there."""
 
 
 class Side(StrEnum):
@@ -34,8 +39,8 @@ class GroupSearch:
 
     depth: int = 2
     """Most conditions of a group."""
-    proposals: int = 40
-    """Most groups that reach the hold-out half."""
+    proposals: int = 20
+    """Most groups that reach the hold-out half; the false discovery rate is controlled over so many."""
     minimum_share: float = 0.01
     """Least share of the exposure that a group must have, in either half."""
     minimum_events: float = 5
@@ -98,7 +103,7 @@ def find_groups(
     outcome: Floats,
     exposure: Floats,
     search: GroupSearch = GroupSearch(),
-    subject: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None,
+    subject: Codes | None = None,
 ) -> GroupFindings:
     """Searches one half of the rows and judges what it found on the other.
 
@@ -106,17 +111,12 @@ def find_groups(
     ``subject`` are in the same half. Raises InvalidInput.
     """
     _check(dimensions, outcome, exposure, search)
-    random = np.random.default_rng(search.seed)
-    if subject is None:
-        discovery = random.random(len(outcome)) < 0.5
-    else:
-        _, numbers = np.unique(subject, return_inverse=True)
-        discovery = (random.random(int(numbers.max()) + 1) < 0.5)[numbers]
+    discovery = discovery_half(len(outcome), search.seed, subject)
     proposed, tried = _propose(dimensions, outcome, exposure, discovery, search)
     judged = _judge(proposed, outcome, exposure, ~discovery, search)
 
     # Outcome and exposure move together, so that only their connection with the dimensions is broken.
-    order = random.permutation(len(outcome))
+    order = np.random.default_rng([search.seed, _SHUFFLE]).permutation(len(outcome))
     shuffled, years = outcome[order], exposure[order]
     control, _ = _propose(dimensions, shuffled, years, discovery, search)
     of_control = _judge(control, shuffled, years, ~discovery, search)
@@ -126,6 +126,15 @@ def find_groups(
         len(control),
         sum(group.accepted for group in of_control),
     )
+
+
+def discovery_half(rows: int, seed: int, subject: Codes | None = None) -> Mask:
+    """The rows that groups are sought in; the others judge them. Rows of one ``subject`` are on one side."""
+    random = np.random.default_rng([seed, _HALVES])
+    if subject is None:
+        return random.random(rows) < 0.5
+    _, numbers = np.unique(subject, return_inverse=True)
+    return np.asarray((random.random(int(numbers.max()) + 1) < 0.5)[numbers])
 
 
 def _propose(
@@ -157,9 +166,7 @@ def _propose(
             if depth == 1 or _adds(candidate, found, y, e, half):
                 found[frozenset(candidate.conditions)] = candidate
     ranked = sorted(found.values(), key=lambda one: -one.strength)
-    # What the best of so many tries reaches by chance: below it nothing is worth the hold-out half.
-    worth = stats.norm.isf(min(0.25, 1 / max(tried, 1)))
-    return [one for one in ranked[: search.proposals] if one.strength >= worth], tried
+    return [one for one in ranked[: search.proposals] if one.strength >= _WORTH_JUDGING], tried
 
 
 def _candidate(
@@ -207,7 +214,9 @@ def _judge(
         events, own = float(y[inside].sum()), float(e[inside].sum())
         p = _exact(one.side, events, own, all_events, whole, trials)
         results.append((one, events, own, p))
-    q = q_values(np.array([p for *_, p in results])) if results else np.empty(0)
+    # Over the whole budget of proposals, those not made counted as failed: how many there are is itself found in data.
+    unused = [1.0] * (search.proposals - len(results))
+    q = q_values(np.array([*(p for *_, p in results), *unused]))[: len(results)]
     judged = []
     for (one, events, own, p), q_value in zip(results, q, strict=True):
         effect, interval = _effect(events, own, all_events, whole)
@@ -216,7 +225,9 @@ def _judge(
         if small:
             refusal = f"only {own / max(whole, 1e-300):.2%} of the exposure in the hold-out half"
         elif q_value > search.false_discovery_rate:
-            refusal = f"q {q_value:.3f} on the hold-out half, over {len(proposed)} proposed"
+            refusal = (
+                f"q {q_value:.3g} on the hold-out half, {len(proposed)} proposed of a budget of {search.proposals}"
+            )
         judged.append(
             JudgedGroup(
                 one.conditions,

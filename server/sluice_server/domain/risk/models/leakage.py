@@ -62,7 +62,7 @@ def identifying_tuples(table: ModelTable, seed: int = 1) -> Codes | None:
 
     None where the factors are coarse: then equal tuples are different policies of one rating cell.
     """
-    half = np.random.default_rng(seed).random(len(table)) < 0.5
+    half = np.random.default_rng([seed, 2]).random(len(table)) < 0.5
     columns = _independent(table.factors)
     if _same_tuple("factor_tuples", "factors", columns, half, ~half, seed).passed:
         return None
@@ -83,7 +83,7 @@ def _same_group(group: Codes, learn: Mask, held_out: Mask) -> LeakageCheck:
 
 def _same_tuple(name: str, what: str, columns: Sequence[Codes], learn: Mask, held_out: Mask, seed: int) -> LeakageCheck:
     count, rows = _repeated(columns, learn, held_out)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng([seed, 2])
     by_chance, _ = _repeated([random.permutation(column) for column in columns], learn, held_out)
     share, chance = (count / rows, by_chance / rows) if rows else (0.0, 0.0)
     # Four standard errors of the shuffled count: a small sample must not be refused for its noise.

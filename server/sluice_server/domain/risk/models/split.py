@@ -52,7 +52,8 @@ def given_split(table: ModelTable, learn: Mask) -> Split:
 
 def make_split(table: ModelTable, seed: int = 1) -> Split:
     """Holds out groups, the last part of time, or both, as the table has them. Raises InvalidInput."""
-    random = np.random.default_rng(seed)
+    # Beside the seed, so that a table simulated from the same seed is dealt independently of it.
+    random = np.random.default_rng([seed, 1])
     group = table.group if table.group is not None else None
     kind = SplitKind.GROUPS
     if group is None and table.time is None:
