@@ -233,4 +233,4 @@ async def _json_of(module: str, *arguments: str) -> Any:
 
 
 if __name__ == "__main__":
-    report("route", asyncio.run(measure()))
+    report("route", asyncio.run(measure()), part=True)

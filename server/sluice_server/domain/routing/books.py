@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from sluice_server.domain.breaker.ports import Capacity
 from sluice_server.domain.money import Money
 from sluice_server.domain.routing.capacity import CAPACITY, InsurerUse
-from sluice_server.domain.routing.document import Deficit, Split
+from sluice_server.domain.routing.document import Deficit
 from sluice_server.domain.routing.ledger import Counts, counted, next_insurer, page_of
 from sluice_server.domain.routing.model import Binding, Candidate, Decision, Disposition
 
@@ -77,7 +77,8 @@ class OpenDecision:
     draft: Decision
     """Without insurer, binding and ledger position; the candidates without regard to capacity."""
     premium: Money
-    split: Split
+    ledger: LedgerKey | None
+    """The ledger of an EXACT split; None: STICKY."""
     deficit: Deficit
     choose: Callable[[Sequence[int], str], int]
     """STICKY: index of the insurer by weights and key, or -1."""
@@ -89,16 +90,13 @@ class OpenDecision:
     capacities: Mapping[str, Capacity]
     """Of the candidates that have one."""
 
-    @property
-    def ledger(self) -> LedgerKey | None:
-        """The ledger it needs; None for STICKY."""
-        return LedgerKey(self.draft.plan_version, self.draft.rule) if self.split is Split.EXACT else None
-
     def settle(self, books: Books) -> Settled:
         """Chooses; changes nothing. ``books`` holds at least the ledger and the uses of the insurers in
         ``capacities``."""
         draft = self.draft
-        full = {i for i, capacity in self.capacities.items() if not self._has_room(i, capacity, books)}
+        full: AbstractSet[str] = frozenset()
+        if self.capacities:
+            full = {i for i, capacity in self.capacities.items() if not self._has_room(i, capacity, books)}
         candidates = draft.candidates
         if full:
             candidates = tuple(
@@ -123,13 +121,23 @@ class OpenDecision:
             # Also one that is cut has no room: whoever reads the record must see why it was not kept.
             candidates = tuple(_without_room(c) if c.insurer_id in full else c for c in candidates)
         insurer_id = "" if chosen < 0 else candidates[chosen].insurer_id
-        decision = replace(
-            draft,
+        # Field by field: dataclasses.replace costs as much as all the rest.
+        decision = Decision(
+            decision_id=draft.decision_id,
+            application_id=draft.application_id,
+            number=draft.number,
             disposition=disposition,
             insurer_id=insurer_id,
             binding=None if chosen < 0 else self.bind(chosen),
+            plan_name=draft.plan_name,
+            plan_version=draft.plan_version,
+            rule=draft.rule,
+            factors=draft.factors,
+            split_key=draft.split_key,
             ledger_position=position,
             candidates=candidates,
+            traffic_version=draft.traffic_version,
+            decided_at=draft.decided_at,
             ledger_orders=() if position is None else before,
         )
         use = None

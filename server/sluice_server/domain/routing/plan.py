@@ -13,7 +13,7 @@ import cel
 
 from sluice_server.domain.errors import NoRuleMatches
 from sluice_server.domain.identity import new_id
-from sluice_server.domain.routing.books import Books, OpenDecision
+from sluice_server.domain.routing.books import Books, LedgerKey, OpenDecision
 from sluice_server.domain.routing.capacity import CAPACITY
 from sluice_server.domain.routing.document import Condition, OnExhausted, PlanDocument, Split
 from sluice_server.domain.routing.expressions import ContextBuilder, ExpressionFailed, factor_value
@@ -352,7 +352,7 @@ class CompiledPlan:
         return OpenDecision(
             draft=decision,
             premium=application.premium,
-            split=resolved.text.split,
+            ledger=LedgerKey(self.version, resolved.text.name) if resolved.text.split is Split.EXACT else None,
             deficit=resolved.text.deficit,
             choose=rule.split.choose,
             exhausted=lambda full: _exhausted(resolved, candidates, failed, full),
