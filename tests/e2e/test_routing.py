@@ -287,9 +287,9 @@ async def test_a_reported_outcome_finishes_the_order(client: AsyncSluice) -> Non
         await client.routing.ReportOutcome(report)
     assert refused.value.reason == "REQUEST_ID_CONFLICT"
     report.request_id = "report-2"
-    with pytest.raises(errors.FailedPrecondition) as final:
-        await client.routing.ReportOutcome(report)
-    assert final.value.reason == "ORDER_STATE"
+    kept = (await client.routing.ReportOutcome(report)).order
+    assert (kept.state, kept.policy_number, kept.contradictions) == (order_pb2.ORDER_STATE_INSURED, "P-1", 1)
+    assert (kept.submissions[1].flag, kept.submissions[1].policy_number) == (order_pb2.REPORT_FLAG_CONTRADICTING, "P-2")
     report.application_id = "nobody"
     with pytest.raises(errors.NotFound) as missing:
         await client.routing.ReportOutcome(report)

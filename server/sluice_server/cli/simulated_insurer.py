@@ -25,6 +25,8 @@ def simulated_insurer(
     decline_rate: Annotated[float, typer.Option(help="Part that its own rules decline.")] = 0.0,
     latency_median_ms: Annotated[float, typer.Option(help="Time to an answer, median.")] = 15.0,
     latency_p99_ms: Annotated[float, typer.Option(help="Time to an answer, 99th percentile.")] = 60.0,
+    callback_url: Annotated[str, typer.Option(help="Where it tells what it decides later.")] = "",
+    callback_secret_file: Annotated[Path | None, typer.Option(help="Callbacks are signed with its secret.")] = None,
     secret_file: Annotated[Path | None, typer.Option(help="Requests must be signed with this file's secret.")] = None,
 ) -> None:
     """Serve until SIGTERM. Prints one line of JSON with its URL when it listens."""
@@ -44,14 +46,20 @@ def simulated_insurer(
     except InvalidInput as error:
         raise typer.BadParameter(error.message) from None
     secret = None if secret_file is None else read_secret(secret_file)
+    if bool(callback_url) != (callback_secret_file is not None):
+        raise typer.BadParameter("--callback-url and --callback-secret-file go together")
+    callback_secret = b"" if callback_secret_file is None else read_secret(callback_secret_file)
 
     async def run() -> None:
+        from sluice_server.insurers.simulated.callbacks import CallbackSender
         from sluice_server.insurers.simulated.ledger import Ledger
         from sluice_server.insurers.simulated.server import SimulatedInsurer
 
         book = Ledger(ledger, name)
         try:
-            insurer = SimulatedInsurer(name, book, first, SystemClock(), secret)
+            clock = SystemClock()
+            callbacks = CallbackSender(callback_url, callback_secret, clock) if callback_url else None
+            insurer = SimulatedInsurer(name, book, first, clock, secret, callbacks)
             await serve_until_told(insurer.application(), listen, "", {"name": name, "ledger": str(ledger)})
         finally:
             await book.close()

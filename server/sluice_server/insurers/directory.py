@@ -12,7 +12,7 @@ from sluice_server.domain.errors import InsurerNotConfigured, InvalidInput, Viol
 from sluice_server.domain.orders.ports import InsurerAdapter
 from sluice_server.domain.tracing import Tracer
 from sluice_server.insurers.config import load_insurers
-from sluice_server.insurers.configuration import HttpInsurer, InsurerConfiguration
+from sluice_server.insurers.configuration import Callback, HttpInsurer, InsurerConfiguration
 from sluice_server.insurers.http import HttpInsurerAdapter
 
 ENTRY_POINT_GROUP = "sluice.insurers"
@@ -55,6 +55,11 @@ class ConfiguredAdapters:
                 insurer_id=insurer_id,
             )
         return adapter
+
+    def callbacks(self) -> Mapping[str, Callback]:
+        """How insurers tell by themselves what they have decided, by insurer; only those that do."""
+        found = {name: a.callback for name, a in self._adapters.items() if isinstance(a, HttpInsurerAdapter)}
+        return {name: callback for name, callback in found.items() if callback is not None}
 
     async def close(self) -> None:
         """Closes the adapters' connections."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -25,7 +26,9 @@ from sluice_server.domain.breaker.operational_alarms import OperationalAlarms
 from sluice_server.domain.breaker.ports import AlarmSink
 from sluice_server.domain.breaker.use_cases import insurer_control_use_cases
 from sluice_server.domain.breaker.watch import BreakerWatch
+from sluice_server.domain.orders.callback import ReceiveCallback
 from sluice_server.domain.orders.calls import InsurerCalls
+from sluice_server.domain.orders.cancel import CancelOrder
 from sluice_server.domain.orders.decide import Decisions
 from sluice_server.domain.orders.drain import DrainParked
 from sluice_server.domain.orders.queries import GetOrder, ListOrders
@@ -46,10 +49,11 @@ from sluice_server.domain.routing.publish import ActivatePlan, CreatePlan, Valid
 from sluice_server.domain.routing.simulate import SimulatePlan
 from sluice_server.insurers.directory import ConfiguredAdapters, build_adapters, open_adapters
 from sluice_server.runtime.lifecycle import Application, Platform, Service
+from sluice_server.runtime.order_callbacks import CallbackEndpoint
 from sluice_server.runtime.order_export import OrderExportWorker
 from sluice_server.runtime.order_workers import ParkedDrainWorker, ReconciliationWorker
 from sluice_server.runtime.settings import Settings
-from sluice_server.store import open_store
+from sluice_server.store import SqlStore, open_store
 from sluice_server.store.notices import BREAKERS
 from sluice_server.store.risk import RiskStoreReader
 
@@ -114,12 +118,14 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
     )
     # Outcomes of calls that are still under way at the stop are recorded before the store is closed.
     opened.push_async_callback(calls.drain)
+    await _listen_for_callbacks(platform, adapters, store, calls, timing, watch, opened)
     routing = RoutingUseCases(
         route=RouteApplication(decisions),
         submit=SubmitApplication(
             decisions=decisions, calls=calls, log=store.decision_log, store=store, clock=clock, timing=timing
         ),
         report_outcome=ReportOutcome(store=store, clock=clock, timing=timing, notify=watch.notify),
+        cancel_order=CancelOrder(store=store, clock=clock),
         get_order=GetOrder(store),
         list_orders=ListOrders(store),
         explain=ExplainRoute(plans=active_plan, traffic=board, store=store, clock=clock, risk=risk_facts),
@@ -188,6 +194,37 @@ def _adapters(platform: Platform) -> ConfiguredAdapters:
         return build_adapters({}, clock=platform.clock, tracer=platform.tracer)
     # The environment is handed on because secrets may be given as references to it (env:NAME).
     return open_adapters(settings.insurers_file, environment=os.environ, clock=platform.clock, tracer=platform.tracer)
+
+
+async def _listen_for_callbacks(
+    platform: Platform,
+    adapters: ConfiguredAdapters,
+    store: SqlStore,
+    calls: InsurerCalls,
+    timing: OrderTiming,
+    watch: BreakerWatch,
+    opened: AsyncExitStack,
+) -> None:
+    settings = platform.settings
+    if settings.callback_listen is None:
+        return
+    tls = None
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(settings.tls_cert, settings.tls_key)
+    receive = ReceiveCallback(
+        store=store, clock=platform.clock, timing=timing, under_way=calls.application_of, notify=watch.notify
+    )
+    endpoint = CallbackEndpoint(
+        settings.callback_listen,
+        adapters.callbacks(),
+        receive,
+        clock=platform.clock,
+        registry=platform.registry,
+        tls=tls,
+    )
+    opened.push_async_callback(endpoint.stop)
+    await endpoint.start()
 
 
 def _semantic_model(settings: Settings) -> SemanticModel:

@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     """An insurer that knows nothing of a submission is believed only this long after the call was given up, because the
     request may still be on its way. Less than the network may hold a request back means insuring somebody twice."""
 
+    callback_listen: str | None = None
+    """Host and port where insurers tell by HTTP what they have decided later (``/v1/callbacks/INSURER``), with TLS
+    where ``tls_cert`` is set; None: no callbacks are taken. The insurers prove themselves by their signatures."""
+
     otlp_endpoint: HttpUrl | None = None
     """Base URL of an OTLP/HTTP collector, e.g. ``http://127.0.0.1:4318``; None turns tracing off."""
     trace_sample_ratio: Annotated[float, Field(ge=0, le=1)] = 0.01
@@ -131,7 +135,7 @@ class Settings(BaseSettings):
     def _off(cls, value: Any) -> Any:
         return None if value == "off" else value
 
-    @field_validator("listen", "metrics_listen")
+    @field_validator("listen", "metrics_listen", "callback_listen")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         if value is None:
@@ -150,6 +154,14 @@ class Settings(BaseSettings):
                 "and tls_key, or listen on 127.0.0.1, or set insecure_listen_without_tls=true where something in "
                 "front of the server encrypts"
             )
+        callbacks = self.callback_listen
+        if callbacks and not is_loopback(callbacks) and not self.tls and not self.insecure_listen_without_tls:
+            problems.append(
+                f"callback_listen: {callbacks} can be reached from other machines, and TLS is not configured; set "
+                "tls_cert and tls_key, or listen on 127.0.0.1 behind something that encrypts"
+            )
+        if callbacks and self.insurers_file is None:
+            problems.append("callback_listen: needs insurers_file, which says how callbacks are signed")
         if (self.tls_cert is None) != (self.tls_key is None):
             problems.append("tls_cert, tls_key: give both or none")
         if self.tls_client_ca is not None and not self.tls:

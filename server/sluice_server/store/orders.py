@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select, text, update
 
 from sluice_server.domain.errors import ConcurrentChange
 from sluice_server.domain.orders.model import Order, OrderState, Submission
@@ -33,7 +33,7 @@ from sluice_server.store.rows import (
     submission_row,
 )
 from sluice_server.store.session import Session
-from sluice_server.store.tables import ABNORMAL, DUE, IN_INCIDENT, decisions, orders, submissions
+from sluice_server.store.tables import ABNORMAL, AWAITED, DUE, IN_INCIDENT, decisions, orders, submissions
 
 _HISTORIES_AT_ONCE = 500
 _WAITING_FOR_INSURER = (OrderState.ABNORMAL.value, OrderState.SUBMITTING.value)
@@ -63,6 +63,20 @@ class SqlOrders:
     async def get_all(self, application_ids: Sequence[str]) -> Sequence[Order]:
         """Those of them that are stored, with their whole histories, in no order."""
         return await self._read(select(orders).where(orders.c.application_id.in_(application_ids)))
+
+    async def find_by_key(self, insurer_id: str, idempotency_key: str) -> str | None:
+        statement = (
+            select(orders.c.application_id)
+            .join(submissions, submissions.c.order_seq == orders.c.order_seq)
+            .where(
+                text(f"({AWAITED.text})"),
+                submissions.c.idempotency_key == idempotency_key,
+                submissions.c.insurer_id == insurer_id,
+            )
+            .limit(1)
+        )
+        found: str | None = (await self._session.execute(statement)).scalar_one_or_none()
+        return found
 
     async def save(self, order: Order) -> None:
         columns = orders.c

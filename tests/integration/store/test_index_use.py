@@ -30,6 +30,24 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
         lambda w: w.orders.list(OrderFilter(states=(OrderState.ABNORMAL,)), after=None, limit=50),
         {"ix_orders_abnormal"},
     ),
+    "orders of an insurer": (
+        lambda w: w.orders.list(OrderFilter(insurer_id="insurer-a"), after=None, limit=50),
+        {"ix_orders_insurer"},
+    ),
+    "later page of an insurer": (
+        lambda w: w.orders.list(
+            OrderFilter(insurer_id="insurer-a"), after=OrderPosition(after(1), "app-1"), limit=50
+        ),
+        {"ix_orders_insurer"},
+    ),
+    "orders of a product before": (
+        lambda w: w.orders.list(OrderFilter(product_code="P", created_before=after(9)), after=None, limit=50),
+        {"ix_orders_product"},
+    ),
+    "order by an insurer's key": (
+        lambda w: w.orders.find_by_key("insurer-a", "key"),
+        {"ix_submissions_callback", "pk_orders"},
+    ),
     "orders of a day": (
         lambda w: w.orders.list(OrderFilter(created_after=after(0), created_before=after(9)), after=None, limit=50),
         {"ix_orders_created"},

@@ -15,6 +15,7 @@ from sluice_server.api.context import current_context
 from sluice_server.api.errors import failure_of
 from sluice_server.api.routing import simulation, wire
 from sluice_server.domain.context import CallContext
+from sluice_server.domain.orders.cancel import CancelOrder
 from sluice_server.domain.orders.queries import GetOrder, ListOrders
 from sluice_server.domain.orders.report import ReportOutcome
 from sluice_server.domain.orders.route import RouteApplication
@@ -41,6 +42,7 @@ class RoutingUseCases:
     route: RouteApplication
     submit: SubmitApplication
     report_outcome: ReportOutcome
+    cancel_order: CancelOrder
     get_order: GetOrder
     list_orders: ListOrders
     explain: ExplainRoute
@@ -90,6 +92,12 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
     ) -> routing_pb2.ReportOutcomeResponse:
         order = await self._use.report_outcome(wire.report(request), current_context())
         return routing_pb2.ReportOutcomeResponse(order=wire.order_message(order))
+
+    async def CancelOrder(
+        self, request: routing_pb2.CancelOrderRequest, context: _ServicerContext
+    ) -> routing_pb2.CancelOrderResponse:
+        order = await self._use.cancel_order(wire.cancellation(request), current_context())
+        return routing_pb2.CancelOrderResponse(order=wire.order_message(order))
 
     async def GetOrder(
         self, request: routing_pb2.GetOrderRequest, context: _ServicerContext

@@ -15,6 +15,7 @@ from sluice.type.v1 import money_pb2
 from sluice_server.api.errors import Failure
 from sluice_server.api.routing.fields import Fields
 from sluice_server.domain.money import Money
+from sluice_server.domain.orders.cancel import Cancellation
 from sluice_server.domain.orders.decide import RoutedOrder
 from sluice_server.domain.orders.model import Order, OrderState, Outcome, ReportFlag, Submission, SubmissionKind
 from sluice_server.domain.orders.ports import OrderFilter
@@ -191,6 +192,18 @@ def order_filter(request: routing_pb2.ListOrdersRequest) -> OrderFilter:
     )
     fields.done()
     return where
+
+
+def cancellation(request: routing_pb2.CancelOrderRequest) -> Cancellation:
+    """Raises InvalidInput."""
+    fields = Fields()
+    read = Cancellation(
+        application_id=fields.identifier("application_id", request.application_id),
+        reason=fields.prose("reason", request.reason, maximum=MAXIMUM_REASON, required=True),
+        request_id=fields.optional_identifier("request_id", request.request_id),
+    )
+    fields.done()
+    return read
 
 
 def order_id(request: routing_pb2.GetOrderRequest) -> str:

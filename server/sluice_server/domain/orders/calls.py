@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -68,11 +69,16 @@ class InsurerCalls:
         self._tracer = tracer or Untraced()
         self._sleep = sleep
         self._under_way: dict[str, asyncio.Task[Order]] = {}
+        self._keys: dict[str, str] = {}
         self._tasks: set[asyncio.Task[Order]] = set()
 
     def under_way(self, application_id: str) -> asyncio.Task[Order] | None:
         """The call that this process is making for the application."""
         return self._under_way.get(application_id)
+
+    def application_of(self, key: str) -> str:
+        """The application that this process is submitting with an idempotency key; empty when it submits none."""
+        return self._keys.get(key, "")
 
     async def drain(self) -> None:
         """Waits until the calls under way are recorded; before the store is closed."""
@@ -158,7 +164,8 @@ class InsurerCalls:
         changed, submission = self._begun(order, kind, deadline)
         with self._tracer.span("order.record"):
             await self._log.save(changed)
-        return await self._call(adapter, stored(changed), submission)
+        with self._known_by_key(submission):
+            return await self._call(adapter, stored(changed), submission)
 
     async def _submit_new(self, adapter: InsurerAdapter, order: Order, deadline: datetime) -> Order:
         changed, submission = self._begun(order, SubmissionKind.SUBMIT, deadline)
@@ -166,7 +173,8 @@ class InsurerCalls:
             recorded = await self._log.record(changed)
         if recorded.decisions[0].decision_id != order.decision.decision_id:
             return recorded
-        return await self._call(adapter, recorded, submission)
+        with self._known_by_key(submission):
+            return await self._call(adapter, recorded, submission)
 
     def _begun(self, order: Order, kind: SubmissionKind, deadline: datetime) -> tuple[Order, Submission]:
         changed, submission = begun(order, kind, deadline=deadline, now=self._clock.now())
@@ -184,6 +192,14 @@ class InsurerCalls:
                 if result.outcome in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN):
                     span.fail(result.outcome.value)
         return await self._record(order, submission.submission_id, result)
+
+    @contextmanager
+    def _known_by_key(self, submission: Submission) -> Iterator[None]:
+        self._keys[submission.idempotency_key] = submission.application_id
+        try:
+            yield
+        finally:
+            self._keys.pop(submission.idempotency_key, None)
 
     async def _answer(
         self, call: Awaitable[SubmissionResult | SubmissionPending | None], deadline: datetime

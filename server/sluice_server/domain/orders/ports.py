@@ -157,6 +157,11 @@ class OrderRepository(Protocol):
         """The order with its whole history."""
         ...
 
+    async def find_by_key(self, insurer_id: str, idempotency_key: str) -> str | None:
+        """The application that was submitted to the insurer with this key; only calls are found that were not answered
+        at once (accepted for later, unknown, settled)."""
+        ...
+
     async def save(self, order: Order) -> None:
         """Writes what may change (state, new decisions, new or changed submissions, incident, policy number,
         submit_requested, attempts, next_attempt_at, updated_at) of an order that was read at ``order.version``; raises

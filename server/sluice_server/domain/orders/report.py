@@ -8,17 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sluice_server.domain.context import CallContext, Clock
-from sluice_server.domain.errors import (
-    InvalidInput,
-    OrderNotFound,
-    OrderStateRefused,
-    RequestIdConflict,
-    Violation,
-)
+from sluice_server.domain.errors import InvalidInput, OrderNotFound, RequestIdConflict, Violation
+from sluice_server.domain.orders.contradictions import contradiction_alarm
 from sluice_server.domain.orders.failures import followed_up
-from sluice_server.domain.orders.history import idempotency_key, reported, stored
-from sluice_server.domain.orders.model import Order, OrderState, Outcome, Submission, SubmissionKind
+from sluice_server.domain.orders.history import idempotency_key, stored
+from sluice_server.domain.orders.model import Order, Outcome, Submission, SubmissionKind
 from sluice_server.domain.orders.timing import OrderTiming
+from sluice_server.domain.orders.told import told_by_team
 from sluice_server.domain.unit_of_work import Store
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
@@ -56,10 +52,11 @@ class ReportOutcome:
         self._notify = notify
 
     async def __call__(self, report: OutcomeReport, context: CallContext) -> Order:
-        """The order as it stands then. A repeat changes nothing, and neither does a report of what is known already.
+        """The order as it stands then. A repeat changes nothing, and neither does a report of what is known already;
+        one that is late or contradicts is kept with its flag (``told.told_by_team``).
 
-        Raises InvalidInput, OrderNotFound, RequestIdConflict (the request_id with other content), OrderStateRefused (it
-        contradicts a final state, Sluice itself submits the order, or another insurer is in charge), ConcurrentChange.
+        Raises InvalidInput, OrderNotFound, RequestIdConflict (the request_id with other content), OrderStateRefused
+        (nothing can be learned from it), ConcurrentChange.
         """
         now = self._clock.now()
         _validate(report, now)
@@ -70,9 +67,10 @@ class ReportOutcome:
             submission = _submission(report, order, now)
             if _known(order, submission):
                 return order
-            _refuse_unless_awaited(order, submission)
-            changed = reported(order, submission, now=now)
-            changed = await followed_up(uow, changed, submission.submission_id, timing=self._timing, now=now)
+            told = told_by_team(order, submission, now=now)
+            changed = await followed_up(uow, told.order, submission.submission_id, timing=self._timing, now=now)
+            if told.contradiction:
+                await uow.alarms.put(contradiction_alarm(changed, submission.submission_id, now))
             await uow.orders.save(changed)
             await uow.commit()
         self._notify()
@@ -118,35 +116,11 @@ def _known(order: Order, reported_now: Submission) -> bool:
 
 
 def _content(s: Submission) -> tuple[str, Outcome | None, str, str]:
-    return (s.insurer_id, s.outcome, s.error_code, s.policy_number)
+    return (s.insurer_id, s.outcome or s.settled_outcome, s.error_code, s.policy_number)
 
 
 def _fact(s: Submission) -> tuple[str, Outcome | None, str]:
     return (s.insurer_id, s.standing, s.policy_number)
-
-
-def _refuse_unless_awaited(order: Order, submission: Submission) -> None:
-    subject = f"orders/{order.application_id}"
-    if order.final:
-        raise OrderStateRefused(
-            f"application {order.application_id!r} is {order.state} already, which this report contradicts",
-            subject=subject,
-            state=order.state.value,
-        )
-    if order.state in (OrderState.SUBMITTING, OrderState.PARKED) or order.submit_requested:
-        raise OrderStateRefused(
-            f"application {order.application_id!r} is {order.state} and Sluice itself submits it: nothing to report",
-            subject=subject,
-            state=order.state.value,
-            allowed_states="ABNORMAL, ROUTED",
-        )
-    if submission.insurer_id != order.decision.insurer_id:
-        raise OrderStateRefused(
-            f"application {order.application_id!r} was routed to {order.decision.insurer_id!r}, "
-            f"not to {submission.insurer_id!r}",
-            subject=subject,
-            state=order.state.value,
-        )
 
 
 def _validate(report: OutcomeReport, now: datetime) -> None:

@@ -98,9 +98,13 @@ class Ledger:
         rows = await self._read("WHERE idempotency_key = ?", idempotency_key)
         return rows[0] if rows else None
 
-    async def policies(self, *, after: int, limit: int) -> Sequence[Entry]:
-        """Issued policies by sequence, beginning after one."""
-        return await self._read("WHERE sequence > ? AND status = 'ISSUED' ORDER BY sequence LIMIT ?", after, limit)
+    async def policies(self, *, after: int, limit: int, begin: str, until: str) -> Sequence[Entry]:
+        """Issued policies received in [begin, until) by sequence, beginning after one."""
+        return await self._read(
+            "WHERE sequence > ? AND status = 'ISSUED' AND received_at >= ? AND received_at < ? "
+            "ORDER BY sequence LIMIT ?",
+            *(after, begin, until, limit),
+        )
 
     async def all(self) -> Sequence[Entry]:
         """Every entry by sequence, also the declined ones."""

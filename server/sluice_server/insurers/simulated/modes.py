@@ -35,6 +35,14 @@ class ModeName(StrEnum):
     """Answers right, after ``slow_seconds``."""
     LYING_200 = "lying-200"
     """Answers 200 with an error in the body; half of the requests are taken nevertheless."""
+    ASYNC = "async"
+    """Takes every request with 202 and decides ``settle_seconds`` later; the inquiry says that it is being processed.
+    Where it knows where to (``--callback-url``), it then tells its decision by a callback."""
+    DUPLICATE_CALLBACKS = "duplicate-callbacks"
+    """As async; every callback is sent three times."""
+    OUT_OF_ORDER_CALLBACKS = "out-of-order-callbacks"
+    """As async; half of the decisions are told before the 202 is sent, and behind every decision comes an older
+    callback that says that the request is being processed."""
 
 
 class Reply(StrEnum):
@@ -43,6 +51,8 @@ class Reply(StrEnum):
     ANSWER = "ANSWER"
     ERROR = "ERROR"
     LIE = "LIE"
+    LATER = "LATER"
+    """202: decided later."""
     SILENCE = "SILENCE"
 
 
@@ -55,6 +65,12 @@ class Reaction:
     reply: Reply
     status: int = 503
     """Of an error."""
+    callbacks: int = 1
+    """How often a later decision is told."""
+    told_first: bool = False
+    """Whether the decision is told before the request is answered."""
+    stale_callback: bool = False
+    """Whether a callback follows that is older than the decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,8 @@ class Mode:
     status: int = 0
     """The status of ``errors``; 0: a mixture."""
     slow_seconds: float = 5.0
+    settle_seconds: float = 2.0
+    """From accepting a request to deciding it."""
     latency_median_ms: float = 15.0
     latency_p99_ms: float = 60.0
     """Time to an answer is log-normal with these two."""
@@ -126,6 +144,12 @@ class Mode:
                 return Reaction(True, Reply.SILENCE)
             case ModeName.LYING_200:
                 return Reaction(draw.random() < 0.5, Reply.LIE)
+            case ModeName.ASYNC:
+                return _LATER
+            case ModeName.DUPLICATE_CALLBACKS:
+                return replace(_LATER, callbacks=3)
+            case ModeName.OUT_OF_ORDER_CALLBACKS:
+                return replace(_LATER, told_first=draw.random() < 0.5, stale_callback=True)
 
     def inquiry(self, idempotency_key: str, call: int) -> Reaction:
         """What happens to the ``call``-th inquiry about a key."""
@@ -147,12 +171,14 @@ class Mode:
 
 
 _RIGHT = Reaction(True, Reply.ANSWER)
+_LATER = Reaction(True, Reply.LATER)
 _REFUSED = Reaction(False, Reply.ERROR, 503)
 _LIMITS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**63 - 1),
     "error_rate": (0, 1),
     "status": (400, 599),
     "slow_seconds": (0, 3600),
+    "settle_seconds": (0, 86_400),
     "latency_median_ms": (0.1, 600_000),
     "latency_p99_ms": (0.1, 600_000),
     "decline_rate": (0, 1),

@@ -1,8 +1,8 @@
 """The simulated insurer's HTTP interface.
 
-POST /v1/policies with Idempotency-Key, GET /v1/policies/{idempotency_key}, GET /v1/policies?after=&limit=; for scripts
-GET and PUT /admin/mode, GET /admin/ledger (policies as JSON lines; ``?declined=1`` adds the declined), GET
-/admin/statistics.
+POST /v1/policies with Idempotency-Key, GET /v1/policies/{idempotency_key}, GET /v1/policies?after=&limit=&from=&until=
+(RFC 3339); for scripts GET and PUT /admin/mode, GET /admin/ledger (policies as JSON lines; ``?declined=1`` adds the
+declined), GET /admin/statistics.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import hmac
 from collections import Counter
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 import orjson
@@ -19,6 +20,7 @@ from aiohttp import web
 
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import InvalidInput
+from sluice_server.insurers.simulated.callbacks import FIRST_PAUSE_SECONDS, CallbackSender
 from sluice_server.insurers.simulated.ledger import Draft, Entry, Ledger
 from sluice_server.insurers.simulated.modes import Mode, Reaction, Reply
 
@@ -28,9 +30,18 @@ _LARGEST_PAGE = 1000
 
 class SimulatedInsurer:
     """One insurer. ``secret``: requests must carry X-Signature, the HMAC-SHA256 (hexadecimal) over timestamp, method,
-    path with query and body, each on its line; without a secret nothing is checked."""
+    path with query and body, each on its line; without a secret nothing is checked. ``callbacks``: where later
+    decisions are told; None: they are only answered to inquiries."""
 
-    def __init__(self, name: str, ledger: Ledger, mode: Mode, clock: Clock, secret: bytes | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        ledger: Ledger,
+        mode: Mode,
+        clock: Clock,
+        secret: bytes | None = None,
+        callbacks: CallbackSender | None = None,
+    ) -> None:
         self.mode = mode
         self._name = name
         self._ledger = ledger
@@ -38,6 +49,9 @@ class SimulatedInsurer:
         self._secret = secret
         self._submissions: Counter[str] = Counter()
         self._inquiries: Counter[str] = Counter()
+        self._callbacks = callbacks
+        self._undecided: dict[str, datetime] = {}
+        """When what was accepted for later is decided, by key. A restart decides at once."""
         self._stopping = asyncio.Event()
 
     def application(self) -> web.Application:
@@ -87,6 +101,8 @@ class SimulatedInsurer:
             )
             if entry.fingerprint != hashlib.sha256(body).hexdigest():
                 return _error(409, "IDEMPOTENCY_KEY_REUSED", "this key came with another body before")
+            if reaction.reply is Reply.LATER:
+                return await self._accept(entry, reaction, mode, call)
         return await self._reply(request, reaction, mode.latency_seconds(key, call), entry, 201)
 
     async def _inquire(self, request: web.Request) -> web.Response:
@@ -96,7 +112,36 @@ class SimulatedInsurer:
         self._inquiries[key] += 1
         call = self._inquiries[key]
         entry = await self._ledger.find(key)
+        decided_at = self._undecided.get(key)
+        if decided_at is not None and self._clock.now() < decided_at and mode.inquiry(key, call).reply is Reply.ANSWER:
+            return _json(200, {"status": "PROCESSING", "reference": f"req-{key[:12]}"})
         return await self._reply(request, mode.inquiry(key, call), mode.latency_seconds(key, call), entry, 200)
+
+    async def _accept(self, entry: Entry, reaction: Reaction, mode: Mode, call: int) -> web.Response:
+        """202 at the first call of a key; a repeat after the decision is answered with it."""
+        key, now = entry.idempotency_key, self._clock.now()
+        if entry.calls == 1:
+            self._undecided[key] = now + timedelta(seconds=0.0 if reaction.told_first else mode.settle_seconds)
+            await self._tell(entry, reaction, mode)
+        if key not in self._undecided or (now >= self._undecided[key] and not reaction.told_first):
+            return _decided(entry, 200)
+        await asyncio.sleep(mode.latency_seconds(key, call))
+        return _json(202, {"status": "ACCEPTED", "reference": f"req-{key[:12]}"})
+
+    async def _tell(self, entry: Entry, reaction: Reaction, mode: Mode) -> None:
+        if self._callbacks is None:
+            return
+        who = {"idempotency_key": entry.idempotency_key, "application_id": entry.application_id}
+        decision = {**who, **_decision(entry)}
+        if reaction.told_first:
+            # Nobody may know this key yet: it is tried once now, and again until it is taken.
+            self._callbacks.later(decision, seconds=0.0)
+            await asyncio.sleep(FIRST_PAUSE_SECONDS)
+        else:
+            for _ in range(reaction.callbacks):
+                self._callbacks.later(decision, seconds=mode.settle_seconds)
+        if reaction.stale_callback:
+            self._callbacks.later({**who, "status": "PROCESSING"}, seconds=mode.settle_seconds + FIRST_PAUSE_SECONDS)
 
     async def _reply(
         self, request: web.Request, reaction: Reaction, latency_seconds: float, entry: Entry | None, status: int
@@ -110,9 +155,7 @@ class SimulatedInsurer:
             return _error(200, "SYSTEM_ERROR", "scripted")
         if entry is None:
             return _error(404, "POLICY_NOT_FOUND", "nothing is known under this key")
-        if entry.status == "DECLINED":
-            return _json(200, {"status": "DECLINED", "code": "DECLINED_BY_RULE", "message": "declined by own rules"})
-        return _json(status, {"status": "ISSUED", "policy_number": entry.policy_number})
+        return _decided(entry, status)
 
     async def _say_nothing(self, request: web.Request) -> NoReturn:
         """Until the caller hangs up (which cancels this) or the server stops; then the connection is torn down."""
@@ -127,7 +170,12 @@ class SimulatedInsurer:
         if not (after.isascii() and after.isdecimal() and limit.isascii() and limit.isdecimal()):
             return _error(400, "INVALID_REQUEST", "after and limit are whole numbers")
         size = min(max(int(limit), 1), _LARGEST_PAGE)
-        entries = await self._ledger.policies(after=min(int(after), 2**62), limit=size)
+        try:
+            begin = _utc(request.query.get("from"), datetime.min.replace(tzinfo=UTC))
+            until = _utc(request.query.get("until"), datetime.max.replace(tzinfo=UTC))
+        except ValueError:
+            return _error(400, "INVALID_REQUEST", "from and until are moments with an offset (RFC 3339)")
+        entries = await self._ledger.policies(after=min(int(after), 2**62), limit=size, begin=begin, until=until)
         return _json(
             200,
             {
@@ -199,6 +247,26 @@ class SimulatedInsurer:
 
     async def _release(self, _: web.Application) -> None:
         self._stopping.set()
+        if self._callbacks is not None:
+            await self._callbacks.close()
+
+
+def _decision(entry: Entry) -> dict[str, str]:
+    if entry.status == "DECLINED":
+        return {"status": "DECLINED", "code": "DECLINED_BY_RULE", "message": "declined by own rules"}
+    return {"status": "ISSUED", "policy_number": entry.policy_number}
+
+
+def _decided(entry: Entry, status: int) -> web.Response:
+    return _json(200 if entry.status == "DECLINED" else status, _decision(entry))
+
+
+def _utc(text: str | None, fallback: datetime) -> str:
+    """As the ledger writes moments, so that they compare as text."""
+    moment = fallback if text is None else datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no offset")
+    return moment.astimezone(UTC).isoformat()
 
 
 def _json(status: int, content: object) -> web.Response:
