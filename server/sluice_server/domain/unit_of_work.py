@@ -14,6 +14,7 @@ from sluice_server.domain.breaker.ports import (
     InsurerRepository,
 )
 from sluice_server.domain.orders.ports import OrderRepository
+from sluice_server.domain.risk.pricing.ports import ModelRepository
 from sluice_server.domain.routing.ports import BookRepository, PlanRepository
 
 
@@ -38,6 +39,8 @@ class UnitOfWork(Protocol):
     def audit(self) -> AuditLog: ...
     @property
     def alarms(self) -> AlarmOutbox: ...
+    @property
+    def models(self) -> ModelRepository: ...
 
     async def __aenter__(self) -> Self: ...
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from sluice_server.domain.breaker.model import BreakerPolicy, Incident
 from sluice_server.domain.breaker.ports import Alarm, Capacity
+from sluice_server.domain.risk.pricing.model_version import ModelContent, ModelValidation, PriceProposal
 from sluice_server.domain.routing.capacity import InsurerUse
 from sluice_server.domain.routing.model import Application, Decision
 
@@ -50,3 +51,6 @@ CAPACITY = Content(Capacity)
 INSURER_USE = Content(InsurerUse)
 INCIDENT = Content(Incident, columns=("incident_id", "scope", "opened_at", "closed_at", "events", "version"))
 ALARM = Content(Alarm, columns=("key", "resolved_at"))
+MODEL = Content(ModelContent, columns=("target", "portfolio"))
+VALIDATION = Content(ModelValidation, columns=("number", "created_at"))
+PROPOSAL = Content(PriceProposal, columns=("proposal_id", "model_version", "proposed_by", "created_at", "request_id"))

@@ -49,6 +49,7 @@ FINISHED = text("finished_at IS NOT NULL")
 AWAITED = text("accepted_at IS NOT NULL OR outcome = 'UNKNOWN' OR settled_at IS NOT NULL")
 UNDELIVERED = text("delivered_at IS NULL")
 DELIVERED = text("delivered_at IS NOT NULL")
+IN_USE = text("state = 'ACTIVE'")
 
 
 def _partial(condition: TextClause) -> dict[str, Any]:
@@ -329,3 +330,53 @@ alarm_outbox = Table(
 Index("uq_alarm_outbox_waiting", alarm_outbox.c.key, unique=True, **_partial(UNDELIVERED))
 Index("uq_alarm_outbox_delivered", alarm_outbox.c.key, unique=True, **_partial(DELIVERED))
 Index("ix_alarm_outbox_due", alarm_outbox.c.next_attempt_at, **_partial(UNDELIVERED))
+
+# The portfolio has a column of its own: lists do not read it.
+risk_models = Table(
+    "risk_models",
+    metadata,
+    Column("version", Sequence64, primary_key=True, autoincrement=False),
+    Column("target", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("content", Json, nullable=False),
+    Column("portfolio", Json, nullable=False),
+    Column("content_hash", Digest, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", Identifier, nullable=False),
+    Column("request_id", Identifier, nullable=False),
+    Column("activated_at", UtcTime),
+    Column("activated_by", Identifier, nullable=False),
+    Column("loading", Float, nullable=False),
+    Column("proposal_id", Identifier, nullable=False),
+    Column("revision", Sequence64, nullable=False),
+)
+Index("uq_risk_models_active", risk_models.c.state, unique=True, **_partial(IN_USE))
+
+risk_model_validations = Table(
+    "risk_model_validations",
+    metadata,
+    Column("version", Sequence64, ForeignKey("risk_models.version"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("content", Json, nullable=False),
+)
+
+price_proposals = Table(
+    "price_proposals",
+    metadata,
+    Column("proposal_id", Identifier, primary_key=True),
+    Column("version", Sequence64, ForeignKey("risk_models.version"), nullable=False),
+    Column("proposed_by", Identifier, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("request_id", Identifier, nullable=False),
+    Column("content", Json, nullable=False),
+)
+Index("ix_price_proposals_request", price_proposals.c.request_id)
+
+# One row, always: whoever changes models locks it.
+risk_model_lock = Table(
+    "risk_model_lock",
+    metadata,
+    Column("only_row", Integer, primary_key=True, autoincrement=False),
+    CheckConstraint("only_row = 1", name="only_row"),
+)

@@ -20,6 +20,7 @@ from sluice_server.store.evidence import SqlEvidence
 from sluice_server.store.faults import database_errors, meaning
 from sluice_server.store.incidents import SqlIncidents
 from sluice_server.store.insurers import SqlInsurers
+from sluice_server.store.models import SqlModels
 from sluice_server.store.orders import SqlOrders
 from sluice_server.store.plans import SqlPlans
 from sluice_server.store.session import Session
@@ -92,6 +93,10 @@ class SqlUnitOfWork:
     @cached_property
     def alarms(self) -> SqlAlarms:
         return SqlAlarms(self._session)
+
+    @cached_property
+    def models(self) -> SqlModels:
+        return SqlModels(self._session)
 
     async def __aenter__(self) -> Self:
         try:

@@ -36,6 +36,7 @@ _METHODS = {
     IntervalMethod.GAMMA_MEAN: data_pb2.INTERVAL_METHOD_GAMMA_MEAN,
     IntervalMethod.GAMMA_POSTERIOR: data_pb2.INTERVAL_METHOD_GAMMA_POSTERIOR,
     IntervalMethod.BOOTSTRAP: data_pb2.INTERVAL_METHOD_BOOTSTRAP,
+    IntervalMethod.WALD_LOG: data_pb2.INTERVAL_METHOD_WALD_LOG,
 }
 _TYPES = {
     DimensionType.TEXT: semantic_model_pb2.DIMENSION_TYPE_TEXT,

@@ -195,7 +195,7 @@ def _interval(
             return compound_poisson(numerator, denominator, count, squared_variation, level)
         case IntervalMethod.GAMMA_MEAN:
             return gamma_mean(ratio, count, squared_variation, level)
-        case IntervalMethod.GAMMA_POSTERIOR | IntervalMethod.BOOTSTRAP:
+        case IntervalMethod.GAMMA_POSTERIOR | IntervalMethod.BOOTSTRAP | IntervalMethod.WALD_LOG:
             return None  # Needs the whole portfolio: ratings have it, single rows do not.
 
 

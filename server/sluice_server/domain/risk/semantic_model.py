@@ -53,6 +53,7 @@ class IntervalMethod(StrEnum):
     GAMMA_MEAN = "gamma_mean"
     GAMMA_POSTERIOR = "gamma_posterior"
     BOOTSTRAP = "bootstrap"
+    WALD_LOG = "wald_log"
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def fit_model(table: ModelTable, definition: ModelDefinition, learn: Mask | None
         challenger = fit_challenger(
             definition.factors, known.factors, known.claims, known.effective_exposure(), known.group, definition.seed
         )
-    severity = fit_severity(known, definition) if known.amount is not None else None
+    severity = fit_severity(known, definition, scales) if known.amount is not None else None
     held_out = [DataSet(name, table.take(mask)) for name, mask in split.parts.items() if table.claims[mask].sum() > 0]
     return FittedModel(
         definition,
@@ -98,8 +98,11 @@ def leakage_of(table: ModelTable, split: Split, seed: int) -> list[LeakageCheck]
     return check_leakage(table, split.learn, split.held_out, seed)
 
 
-def fit_severity(table: ModelTable, definition: ModelDefinition) -> Severity:
-    """Fits the amount of a claim on the rows that have one. Raises InvalidInput where no row has."""
+def fit_severity(table: ModelTable, definition: ModelDefinition, scales: Sequence[Scale]) -> Severity:
+    """Fits the amount of a claim, by the scales of the frequency, on the rows that have one.
+
+    Raises InvalidInput where no row has.
+    """
     assert table.amount is not None
     paid = (table.claims > 0) & (table.amount > 0)
     if not paid.any():
@@ -107,8 +110,6 @@ def fit_severity(table: ModelTable, definition: ModelDefinition) -> Severity:
     rows = table.take(paid)
     assert rows.amount is not None
     large = cap_large_claims(rows.amount, rows.claims, definition.large_claim)
-    scales = [make_scale(d, rows.factors[d.name], rows.claims, rows.claims) for d in definition.factors]
-    scales = [scale for scale in scales if len(getattr(scale, "levels", (0, 1))) > 1]
     glm = fit_glm(Family.GAMMA, scales, rows.factors, large.capped, rows.claims, rows.group)
     return Severity(glm, large)
 
