@@ -96,3 +96,18 @@ async def test_a_second_report_of_one_delivery_changes_nothing(store: SqlStore) 
     await deliver(store, pending)
     await deliver(store, pending)
     assert await active(store) == [alarm("a")]
+
+
+async def test_the_latest_of_a_key_is_the_one_that_waits_before_the_one_that_was_delivered(store: SqlStore) -> None:
+    async def latest(key: str) -> Alarm | None:
+        async with store.read() as work:
+            return await work.alarms.latest(key)
+
+    assert await latest("a") is None
+    await put(store, alarm("a"), alarm("b"))
+    for pending in await due(store):
+        await deliver(store, pending)
+    assert await latest("a") == alarm("a")
+    await put(store, alarm("a", summary="newer"))
+    assert await latest("a") == alarm("a", summary="newer")
+    assert await latest("b") == alarm("b")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from sluice_server.domain.breaker.model import Scope
-from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord
+from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord, ParkedCount
 from sluice_server.domain.orders.model import Order, OrderState, Outcome, SubmissionKind
 from sluice_server.store import SqlStore
 from tests.integration.store.samples import NOON, after, decision, ended, order, stored, submitting
@@ -55,6 +55,7 @@ async def test_outcomes_come_by_the_time_they_ended(store: SqlStore) -> None:
                 after(0),
                 after(3),
                 3.0,
+                "HTTP_503",
             ),
         ]
         assert len(await work.evidence.outcomes(finished_from=after(0), limit=2)) == 2
@@ -177,3 +178,25 @@ async def test_counters_agree_with_counting_after_any_history(store: SqlStore, s
         async with store.read() as work:
             found = await work.evidence.backlog(decided_from=since, decided_until=until)
         assert list(found) == counted_one_by_one(list(orders.values()), since, until)
+
+
+async def test_parked_orders_are_counted_by_the_rule_that_parked_them_last(store: SqlStore) -> None:
+    once = order("twice", "insurer-a", at=after(1))
+    twice = replace(
+        once,
+        state=OrderState.PARKED,
+        decisions=(*once.decisions, replace(decision("twice", "", number=2, at=after(5)), rule="second-rule")),
+    )
+    await keep(
+        store,
+        order("a", "", at=after(3)),
+        order("b", "", at=after(2), product_line="tv"),
+        twice,
+        order("routed", at=after(0)),
+    )
+    async with store.read() as work:
+        assert await work.evidence.parked(limit=10) == [
+            ParkedCount("phones-gold", 2, after(2), ("screen", "tv")),
+            ParkedCount("second-rule", 1, after(1), ("screen",)),
+        ]
+        assert await work.evidence.parked(limit=1) == [ParkedCount("second-rule", 1, after(1), ("screen",))]

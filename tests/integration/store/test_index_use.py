@@ -35,9 +35,7 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
         {"ix_orders_insurer"},
     ),
     "later page of an insurer": (
-        lambda w: w.orders.list(
-            OrderFilter(insurer_id="insurer-a"), after=OrderPosition(after(1), "app-1"), limit=50
-        ),
+        lambda w: w.orders.list(OrderFilter(insurer_id="insurer-a"), after=OrderPosition(after(1), "app-1"), limit=50),
         {"ix_orders_insurer"},
     ),
     "orders of a product before": (
@@ -80,6 +78,15 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
     "shares": (
         lambda w: w.evidence.shares(decided_from=after(0), decided_until=after(1_800)),
         {"pk_order_counts", "ix_orders_decided"},
+    ),
+    "parked": (lambda w: w.evidence.parked(limit=50), {"ix_orders_abnormal", "pk_decisions"}),
+    "newest audit rows": (
+        lambda w: w.audit.list(subject="", actor="", before=9, limit=50),
+        {"pk_audit_events"},
+    ),
+    "audit of a subject": (
+        lambda w: w.audit.list(subject="insurers/a", actor="", before=9, limit=50),
+        {"ix_audit_events_subject"},
     ),
     "audit of a request": (lambda w: w.audit.by_request("req-1", "CutTraffic"), {"ix_audit_events_request"}),
     "alarms": (lambda w: w.alarms.due(now=after(1), limit=50), {"ix_alarm_outbox_due"}),
