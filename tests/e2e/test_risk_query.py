@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,8 +16,6 @@ from sluice.risk.v1 import (
     anomalies_pb2,
     dashboards_pb2,
     data_pb2,
-    model_versions_pb2,
-    pricing_pb2,
     query_pb2,
     ratings_pb2,
     risk_query_pb2,
@@ -25,8 +24,10 @@ from sluice.risk.v1 import (
 )
 from sluice_server.api.risk.service import RiskQueryServicer
 from sluice_server.domain.risk.model_yaml import shipped_model
+from sluice_server.domain.risk.pricing.use_cases import build_pricing_use_cases
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
 from sluice_server.runtime.lifecycle import Application, Platform, Server, Service
+from sluice_server.store import open_store
 from sluice_server.store.risk import RiskStoreReader
 from tests.integration.risk.published import WATERMARK, publish
 from tests.support.probe import probe_settings
@@ -41,21 +42,29 @@ async def serving(store_url: str) -> AsyncIterator[AsyncSluice]:
     """A server of the risk room alone, and a client of it."""
     model = shipped_model()
     reader = RiskStoreReader(store_url, model, poll_seconds=0.02)
-    servicer = RiskQueryServicer(build_risk_use_cases(model, reader))
 
     async def build(platform: Platform) -> Application:
+        store = await open_store(f"sqlite+aiosqlite:///{folder}/sluice.db")
+
+        async def close() -> None:
+            await reader.close()
+            await store.close()
+
+        pricing = build_pricing_use_cases(store, platform.clock)
+        servicer = RiskQueryServicer(build_risk_use_cases(model, reader), pricing)
         add: Callable[[Any], None] = lambda server: risk_query_pb2_grpc.add_RiskQueryServicer_to_server(  # noqa: E731
             servicer, server
         )
-        return Application(services=[Service(RISK_QUERY.full_name, add)], close=reader.close)
+        return Application(services=[Service(RISK_QUERY.full_name, add)], close=close)
 
-    server = Server(build, probe_settings())
-    await server.start()
-    try:
-        async with AsyncSluice(f"127.0.0.1:{server.port}", actor="zhang.san") as client:
-            yield client
-    finally:
-        await server.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(build, probe_settings())
+        await server.start()
+        try:
+            async with AsyncSluice(f"127.0.0.1:{server.port}", actor="zhang.san") as client:
+                yield client
+        finally:
+            await server.stop()
 
 
 @pytest.fixture
@@ -279,11 +288,6 @@ NOT_BUILT: dict[str, Any] = {
     "SaveDashboard": dashboards_pb2.SaveDashboardRequest(),
     "DeleteDashboard": dashboards_pb2.DeleteDashboardRequest(),
     "ListRiskGroups": anomalies_pb2.ListRiskGroupsRequest(),
-    "QuotePremium": pricing_pb2.QuotePremiumRequest(),
-    "ProposePrice": pricing_pb2.ProposePriceRequest(),
-    "ListModelVersions": model_versions_pb2.ListModelVersionsRequest(),
-    "GetModelValidation": model_versions_pb2.GetModelValidationRequest(),
-    "ActivateModel": model_versions_pb2.ActivateModelRequest(),
     "ListAlertRules": alerts_pb2.ListAlertRulesRequest(),
     "SaveAlertRule": alerts_pb2.SaveAlertRuleRequest(),
     "ListAlerts": alerts_pb2.ListAlertsRequest(),
@@ -298,6 +302,12 @@ BUILT = {
     "ListRatings",
     "ListAnomalies",
     "GetRiskScore",
+    # By test_pricing.py.
+    "ListModelVersions",
+    "GetModelValidation",
+    "QuotePremium",
+    "ProposePrice",
+    "ActivateModel",
 }
 
 

@@ -85,7 +85,7 @@ def model_description(found: ModelDescription) -> semantic_model_pb2.DescribeMod
         metrics=[_metric(m, found.dimensions_of[m.name]) for m in found.metrics],
         currency_code=found.model.currency_code,
         model_hash=found.model.content_hash,
-        data=None if found.stamp is None else _stamp(found.stamp),
+        data=None if found.stamp is None else stamp(found.stamp),
     )
 
 
@@ -134,7 +134,7 @@ def query_answer(found: QueryAnswer) -> query_pb2.QueryResponse:
         totals=None if found.totals is None else _row(found.totals),
         total_size=found.total_size,
         next_page_token=found.next_page_token,
-        data=_stamp(found.stamp),
+        data=stamp(found.stamp),
         notes=found.notes,
     )
 
@@ -154,7 +154,7 @@ def _metric_value(value: MetricValue) -> query_pb2.MetricValue:
         numerator=value.numerator,
         denominator=value.denominator,
         exposure=value.exposure,
-        interval=_interval(value.interval),
+        interval=interval(value.interval),
     )
 
 
@@ -170,8 +170,8 @@ def _data_version(version: DataVersion) -> data_pb2.DataVersion:
     duration.FromMilliseconds(round(version.duration_seconds * 1000))
     return data_pb2.DataVersion(
         data_version=version.data_version,
-        watermark=None if version.watermark is None else _timestamp(version.watermark),
-        published_at=None if version.published_at is None else _timestamp(version.published_at),
+        watermark=None if version.watermark is None else timestamp(version.watermark),
+        published_at=None if version.published_at is None else timestamp(version.published_at),
         state=STATES[version.state],
         active=version.active,
         row_counts=version.row_counts,
@@ -186,7 +186,7 @@ def rating_page(found: RatingPage) -> ratings_pb2.ListRatingsResponse:
         ratings=[_rating(found.entity, rating) for rating in found.ratings],
         total_size=found.total_size,
         next_page_token=found.next_page_token,
-        data=_stamp(found.stamp),
+        data=stamp(found.stamp),
     )
 
 
@@ -197,9 +197,9 @@ def _rating(entity: str, rating: Rating) -> ratings_pb2.Rating:
         grade=GRADES[rating.grade],
         basis=BASES[rating.basis],
         raw=rating.raw,
-        raw_interval=_interval(rating.raw_interval),
+        raw_interval=interval(rating.raw_interval),
         adjusted=rating.adjusted,
-        adjusted_interval=_interval(rating.adjusted_interval),
+        adjusted_interval=interval(rating.adjusted_interval),
         credibility=rating.credibility,
         portfolio=rating.portfolio,
         probability_better=rating.probability_better,
@@ -219,7 +219,7 @@ def anomaly_page(found: AnomalyPage) -> anomalies_pb2.ListAnomaliesResponse:
         next_page_token=found.next_page_token,
         screened=found.screened,
         flagged=found.flagged,
-        data=_stamp(found.stamp),
+        data=stamp(found.stamp),
     )
 
 
@@ -261,36 +261,34 @@ def risk_score(found: RiskScore) -> ratings_pb2.RiskScore:
         entity_id=found.entity_id,
         score=found.score,
         relative_risk=found.relative_risk,
-        relative_risk_interval=_interval(found.relative_risk_interval),
+        relative_risk_interval=interval(found.relative_risk_interval),
         grade=GRADES[found.grade],
         abnormal=found.abnormal,
         reasons=found.reasons,
         exposure=found.exposure,
-        data=_stamp(found.stamp),
+        data=stamp(found.stamp),
     )
 
 
-def _stamp(stamp: DataStamp) -> data_pb2.DataStamp:
+def stamp(data: DataStamp) -> data_pb2.DataStamp:
     return data_pb2.DataStamp(
-        data_version=stamp.data_version,
-        watermark=_timestamp(stamp.watermark),
-        published_at=_timestamp(stamp.published_at),
+        data_version=data.data_version,
+        watermark=timestamp(data.watermark),
+        published_at=timestamp(data.published_at),
     )
 
 
-def _interval(interval: Interval | None) -> data_pb2.Interval | None:
-    if interval is None:
+def interval(found: Interval | None) -> data_pb2.Interval | None:
+    if found is None:
         return None
-    return data_pb2.Interval(
-        lower=interval.lower, upper=interval.upper, level=interval.level, method=_METHODS[interval.method]
-    )
+    return data_pb2.Interval(lower=found.lower, upper=found.upper, level=found.level, method=_METHODS[found.method])
 
 
 def _label(label: Label) -> semantic_model_pb2.Label:
     return semantic_model_pb2.Label(zh=label.zh, en=label.en)
 
 
-def _timestamp(moment: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp
+def timestamp(moment: datetime) -> Timestamp:
+    written = Timestamp()
+    written.FromDatetime(moment)
+    return written

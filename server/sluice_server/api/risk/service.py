@@ -21,8 +21,9 @@ from sluice.risk.v1 import (
     semantic_model_pb2,
 )
 from sluice_server.api.context import current_context
-from sluice_server.api.risk import render, wire
+from sluice_server.api.risk import pricing_render, pricing_wire, render, wire
 from sluice_server.domain.errors import NotBuiltYet
+from sluice_server.domain.risk.pricing.use_cases import PricingUseCases
 from sluice_server.domain.risk.use_cases import RiskUseCases
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -31,8 +32,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class RiskQueryServicer(risk_query_pb2_grpc.RiskQueryServicer):
     """Parses, calls one use case, renders. Domain errors become statuses in the interceptors."""
 
-    def __init__(self, use_cases: RiskUseCases) -> None:
+    def __init__(self, use_cases: RiskUseCases, pricing: PricingUseCases) -> None:
         self._use_cases = use_cases
+        self._pricing = pricing
 
     async def DescribeModel(
         self, request: semantic_model_pb2.DescribeModelRequest, context: Context
@@ -104,27 +106,33 @@ class RiskQueryServicer(risk_query_pb2_grpc.RiskQueryServicer):
     async def QuotePremium(
         self, request: pricing_pb2.QuotePremiumRequest, context: Context
     ) -> pricing_pb2.QuotePremiumResponse:
-        _not_built_yet("QuotePremium", "pricing models")
+        params = pricing_wire.quote_params(request)
+        return pricing_render.quote(await self._pricing.quote_premium(params, current_context()))
 
     async def ProposePrice(
         self, request: pricing_pb2.ProposePriceRequest, context: Context
     ) -> pricing_pb2.PriceProposal:
-        _not_built_yet("ProposePrice", "pricing models")
+        proposed = pricing_wire.proposed_prices(request)
+        return pricing_render.price_proposal(await self._pricing.propose_price(proposed, current_context()))
 
     async def ListModelVersions(
         self, request: model_versions_pb2.ListModelVersionsRequest, context: Context
     ) -> model_versions_pb2.ListModelVersionsResponse:
-        _not_built_yet("ListModelVersions", "pricing models")
+        params = pricing_wire.list_model_versions_params(request)
+        return pricing_render.model_version_page(await self._pricing.list_model_versions(params, current_context()))
 
     async def GetModelValidation(
         self, request: model_versions_pb2.GetModelValidationRequest, context: Context
     ) -> model_versions_pb2.ModelValidation:
-        _not_built_yet("GetModelValidation", "pricing models")
+        version, number = pricing_wire.model_validation_params(request)
+        found = await self._pricing.get_model_validation(version, number, current_context())
+        return pricing_render.model_validation(*found)
 
     async def ActivateModel(
         self, request: model_versions_pb2.ActivateModelRequest, context: Context
     ) -> model_versions_pb2.ModelVersion:
-        _not_built_yet("ActivateModel", "pricing models")
+        activation = pricing_wire.model_activation(request)
+        return pricing_render.model_version(await self._pricing.activate_model(activation, current_context()))
 
     async def ListAlertRules(
         self, request: alerts_pb2.ListAlertRulesRequest, context: Context

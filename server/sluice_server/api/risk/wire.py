@@ -47,7 +47,7 @@ STATES = {
 }
 
 
-class _Checks:
+class Checks:
     """Reads fields of one request, notes what is wrong, and refuses once at the end."""
 
     def __init__(self, prefix: str = "") -> None:
@@ -113,7 +113,7 @@ class _Checks:
 def describe_model_params(
     request: semantic_model_pb2.DescribeModelRequest, model: SemanticModel
 ) -> DescribeModelParams:
-    checks = _Checks()
+    checks = Checks()
     for field, names, known in (
         ("metrics", request.metrics, model.metrics),
         ("dimensions", request.dimensions, model.dimensions),
@@ -127,11 +127,11 @@ def describe_model_params(
 
 
 def query_params(request: query_pb2.QueryRequest) -> QueryParams:
-    return _query_params(request, _Checks())
+    return _query_params(request, Checks())
 
 
 def watch_query_params(request: query_pb2.WatchQueryRequest) -> QueryParams:
-    checks = _Checks("query.")
+    checks = Checks("query.")
     if request.query.page_token:
         checks.wrong("page_token", "must be empty: a watch always sends the first page")
     if request.query.data_version:
@@ -139,7 +139,7 @@ def watch_query_params(request: query_pb2.WatchQueryRequest) -> QueryParams:
     return _query_params(request.query, checks)
 
 
-def _query_params(request: query_pb2.QueryRequest, checks: _Checks) -> QueryParams:
+def _query_params(request: query_pb2.QueryRequest, checks: Checks) -> QueryParams:
     if not 0 <= request.top <= MAX_TOP:
         checks.wrong("top", f"must be 0 to {MAX_TOP:,}")
     if len(request.filters) > MAX_FILTERS:
@@ -164,7 +164,7 @@ def _query_params(request: query_pb2.QueryRequest, checks: _Checks) -> QueryPara
     )
 
 
-def _filter(item: query_pb2.Filter, field: str, checks: _Checks) -> Filter:
+def _filter(item: query_pb2.Filter, field: str, checks: Checks) -> Filter:
     return Filter(
         dimension=checks.text(f"{field}.dimension", item.dimension, required=True),
         any_of=checks.texts(f"{field}.any_of", item.any_of, MAX_VALUES),
@@ -174,7 +174,7 @@ def _filter(item: query_pb2.Filter, field: str, checks: _Checks) -> Filter:
     )
 
 
-def _having(item: query_pb2.MetricFilter, field: str, checks: _Checks) -> MetricFilter:
+def _having(item: query_pb2.MetricFilter, field: str, checks: Checks) -> MetricFilter:
     return MetricFilter(
         metric=checks.text(f"{field}.metric", item.metric, required=True),
         at_least=checks.number(f"{field}.at_least", item.at_least) if item.HasField("at_least") else None,
@@ -183,7 +183,7 @@ def _having(item: query_pb2.MetricFilter, field: str, checks: _Checks) -> Metric
 
 
 def list_data_versions_params(request: data_pb2.ListDataVersionsRequest) -> ListDataVersionsParams:
-    checks = _Checks()
+    checks = Checks()
     by_number = {int(number): state for state, number in STATES.items()}
     for i, number in enumerate(request.states):
         if number not in by_number:
@@ -194,7 +194,7 @@ def list_data_versions_params(request: data_pb2.ListDataVersionsRequest) -> List
 
 
 def list_ratings_params(request: ratings_pb2.ListRatingsRequest, model: SemanticModel) -> ListRatingsParams:
-    checks = _Checks()
+    checks = Checks()
     bases = {ratings_pb2.RATING_BASIS_UNSPECIFIED: RatingBasis.LOSS_RATIO} | {n: basis for basis, n in BASES.items()}
     if request.basis not in bases:
         checks.wrong("basis", f"must be one of {', '.join(BASES)}")
@@ -216,7 +216,7 @@ def list_ratings_params(request: ratings_pb2.ListRatingsRequest, model: Semantic
 
 
 def list_anomalies_params(request: anomalies_pb2.ListAnomaliesRequest, model: SemanticModel) -> ListAnomaliesParams:
-    checks = _Checks()
+    checks = Checks()
     if not 0 <= request.false_discovery_rate <= 0.5:
         checks.wrong("false_discovery_rate", "must be above 0 and at most 0.5; 0 means 0.01")
     params = ListAnomaliesParams(
@@ -232,7 +232,7 @@ def list_anomalies_params(request: anomalies_pb2.ListAnomaliesRequest, model: Se
 
 
 def get_risk_score_params(request: ratings_pb2.GetRiskScoreRequest, model: SemanticModel) -> GetRiskScoreParams:
-    checks = _Checks()
+    checks = Checks()
     params = GetRiskScoreParams(
         entity=checks.one_of("entity", request.entity, model.scored),
         entity_id=checks.text("entity_id", request.entity_id, required=True),

@@ -55,6 +55,14 @@ def fit(
         bool, typer.Option(help="Go on although the held-out rows repeat learned ones; the model does not pass.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="For the split, the trees and the resamples.")] = 1,
+    store: Annotated[
+        str,
+        typer.Option(help="The server's store (URL, or SQLite file): keep the model there. Amounts in minor units."),
+    ] = "",
+    premium: Annotated[str, typer.Option(help="Column with the earned premium, in minor units, for --store.")] = "",
+    currency: Annotated[str, typer.Option(help="Currency of the amounts, such as CNY, for --store.")] = "",
+    reason: Annotated[str, typer.Option(help="Why the model is stored, for the audit trail.")] = "",
+    actor: Annotated[str, typer.Option(envvar="SLUICE_ACTOR", help="Who you are; your login by default.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Fit claim frequencies by rating factors and validate them on rows that were held out.
@@ -79,14 +87,33 @@ def fit(
         )
         learn = source.learn_mask(split) if split else None
         source.check()
+        known = None
         if delays is not None:
             table, known = _developed(table, delays, as_of)
             learn = None if learn is None else learn[known]
         fitted = fit_model(table, definition, learn)
+        stored = None
+        if store:
+            # Only here: the databases' drivers are not needed otherwise.
+            from sluice_server.cli.risk.register import register, store_url
+
+            stored = register(
+                store_url(store),
+                fitted,
+                table,
+                source,
+                known,
+                premium=premium,
+                currency=currency,
+                reason=reason,
+                actor=actor,
+            )
     if as_json:
-        print_json(_answer(fitted, len(table)))
+        print_json(_answer(fitted, len(table)) | {"model_version": None if stored is None else stored.version})
     else:
         _show(fitted)
+        if stored is not None:
+            output.print(f"stored as model version {stored.version}, {stored.state}")
     if not fitted.validation.passed:
         raise typer.Exit(REFUSED)
 
