@@ -33,7 +33,6 @@ from sluice_server.domain.orders.decide import Decisions
 from sluice_server.domain.orders.drain import DrainParked
 from sluice_server.domain.orders.queries import GetOrder, ListOrders
 from sluice_server.domain.orders.reconcile import ReconcileOrder
-from sluice_server.domain.orders.reconcile_policies import GetPolicyReconciliation, ReconcilePolicies
 from sluice_server.domain.orders.report import ReportOutcome
 from sluice_server.domain.orders.retry import RetryOrders
 from sluice_server.domain.orders.route import RouteApplication
@@ -54,7 +53,6 @@ from sluice_server.runtime.lifecycle import Application, Platform, Service
 from sluice_server.runtime.order_callbacks import CallbackEndpoint
 from sluice_server.runtime.order_export import OrderExportWorker
 from sluice_server.runtime.order_workers import ParkedDrainWorker, ReconciliationWorker
-from sluice_server.runtime.policy_reconciliation import PolicyReconciliationWorker
 from sluice_server.runtime.settings import Settings
 from sluice_server.store import SqlStore, open_store
 from sluice_server.store.notices import BREAKERS
@@ -140,14 +138,12 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
         list_plans=ListPlans(store),
         simulate_plan=SimulatePlan(store=store, plans=active_plan, clock=clock, risk=risk_facts),
     )
-    reconcile_policies = ReconcilePolicies(adapters=adapters, calls=calls, store=store, clock=clock)
     control = insurer_control_use_cases(
         store=store,
         board=board,
         clock=clock,
         adapters=adapters,
         retries=RetryOrders(calls=calls, store=store, clock=clock, timing=timing),
-        reconcile_policies=reconcile_policies,
     )
 
     return Application(
@@ -164,7 +160,9 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
             ),
             Service(
                 risk_query_pb2.DESCRIPTOR.services_by_name["RiskQuery"].full_name,
-                lambda server: risk_query_pb2_grpc.add_RiskQueryServicer_to_server(RiskQueryServicer(risk, pricing), server),
+                lambda server: risk_query_pb2_grpc.add_RiskQueryServicer_to_server(
+                    RiskQueryServicer(risk, pricing), server
+                ),
                 # It answers from a database of its own, whatever becomes of the orders'.
                 needs_ready=False,
             ),
@@ -182,9 +180,6 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
                 )
             ),
             ParkedDrainWorker(DrainParked(decisions=decisions, calls=calls, store=store, clock=clock, timing=timing)),
-            PolicyReconciliationWorker(
-                reconcile_policies, GetPolicyReconciliation(store), adapters.insurer_ids, clock=clock
-            ),
             OrderExportWorker(store, clock, settings.export_dir),
             AlarmDelivery(
                 store,
