@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from sluice_server.domain.money import Money
-from sluice_server.domain.orders.ports import SubmissionRequest
+from sluice_server.domain.orders.ports import SubmissionPending, SubmissionRequest, SubmissionResult
 from sluice_server.domain.routing.model import Application, Binding, Channel, Device
 
 
@@ -36,3 +36,14 @@ def submission_request(
         idempotency_key=idempotency_key,
         deadline=datetime.now(UTC) + timedelta(seconds=seconds),
     )
+
+
+def decided(answer: SubmissionResult | SubmissionPending | None) -> SubmissionResult:
+    """An answer that decides."""
+    assert isinstance(answer, SubmissionResult), answer
+    return answer
+
+
+def decided_or_nothing(answer: SubmissionResult | SubmissionPending | None) -> SubmissionResult | None:
+    """An answer to an inquiry that decides, or that nothing is known."""
+    return None if answer is None else decided(answer)

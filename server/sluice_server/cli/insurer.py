@@ -22,8 +22,11 @@ from sluice_server.cli.connection import (
     problems,
     server,
 )
+from sluice_server.cli.insurer_reconcile import reconcile
 
 app = typer.Typer(no_args_is_help=True, help="Insurers and their breakers: list, cut, and the way back.")
+
+app.command()(reconcile)
 
 InsurerId = Annotated[str, typer.Argument(help="The insurer, such as insurer-b.")]
 ProductLine = Annotated[str, typer.Option("--line", help="One product line instead of the whole insurer.")]

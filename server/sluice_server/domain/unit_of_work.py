@@ -13,6 +13,7 @@ from sluice_server.domain.breaker.ports import (
     IncidentRepository,
     InsurerRepository,
 )
+from sluice_server.domain.orders.policies import PolicyReconciliations
 from sluice_server.domain.orders.ports import OrderRepository
 from sluice_server.domain.risk.pricing.ports import ModelRepository
 from sluice_server.domain.routing.ports import BookRepository, PlanRepository
@@ -23,6 +24,8 @@ class UnitOfWork(Protocol):
 
     @property
     def orders(self) -> OrderRepository: ...
+    @property
+    def reconciliations(self) -> PolicyReconciliations: ...
     @property
     def plans(self) -> PlanRepository: ...
     @property

@@ -118,7 +118,7 @@ class SqlOrders:
         self._session.counts.move(before, standing_of(order))
 
     async def list(self, where: OrderFilter, *, after: OrderPosition | None, limit: int) -> Sequence[Order]:
-        statement = select(orders).where(*_conditions(where), *_above(orders.c.created_at, after))
+        statement = select(orders).where(*_conditions(where), *above(orders.c.created_at, after))
         statement = statement.order_by(orders.c.created_at, orders.c.application_id).limit(limit)
         return await self._read(statement, whole=False)
 
@@ -142,7 +142,7 @@ class SqlOrders:
     async def changed(self, *, after: OrderPosition | None, until: datetime, limit: int) -> Sequence[Order]:
         statement = (
             select(orders)
-            .where(orders.c.updated_at < until, *_above(orders.c.updated_at, after))
+            .where(orders.c.updated_at < until, *above(orders.c.updated_at, after))
             .order_by(orders.c.updated_at, orders.c.application_id)
             .limit(limit)
         )
@@ -224,7 +224,7 @@ def _changed(application_id: str) -> ConcurrentChange:
     )
 
 
-def _above(moment: ColumnElement[datetime], after: OrderPosition | None) -> tuple[ColumnElement[bool], ...]:
+def above(moment: ColumnElement[datetime], after: OrderPosition | None) -> tuple[ColumnElement[bool], ...]:
     """Behind a position; the first condition is what an index over the moment alone can search by."""
     if after is None:
         return ()

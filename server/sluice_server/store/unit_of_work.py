@@ -23,6 +23,7 @@ from sluice_server.store.insurers import SqlInsurers
 from sluice_server.store.models import SqlModels
 from sluice_server.store.orders import SqlOrders
 from sluice_server.store.plans import SqlPlans
+from sluice_server.store.reconciliations import SqlReconciliations
 from sluice_server.store.session import Session
 
 
@@ -61,6 +62,10 @@ class SqlUnitOfWork:
     @cached_property
     def orders(self) -> SqlOrders:
         return SqlOrders(self._session)
+
+    @cached_property
+    def reconciliations(self) -> SqlReconciliations:
+        return SqlReconciliations(self._session)
 
     @cached_property
     def plans(self) -> SqlPlans:

@@ -22,6 +22,7 @@ from sluice_server.domain.context import Actor, CallContext
 from sluice_server.domain.orders.calls import InsurerCalls
 from sluice_server.domain.orders.decide import Decisions
 from sluice_server.domain.orders.model import Order
+from sluice_server.domain.orders.reconcile_policies import ReconcilePolicies
 from sluice_server.domain.orders.retry import RetryOrders
 from sluice_server.domain.orders.submit import SubmitApplication
 from sluice_server.domain.orders.timing import OrderTiming
@@ -74,6 +75,9 @@ class BreakerWorld:
             adapters=self.adapters,
             retries=RetryOrders(
                 calls=self.calls, store=self.store, clock=self.clock, timing=self.timing, sleep=self._sleep
+            ),
+            reconcile_policies=ReconcilePolicies(
+                adapters=self.adapters, calls=self.calls, store=self.store, clock=self.clock
             ),
         )
 

@@ -19,7 +19,7 @@ from sluice_server.domain.orders.model import Outcome
 from sluice_server.domain.tracing import AttributeValue, Span, SpanKind, Tracer, Untraced
 from sluice_server.insurers.directory import open_adapters
 from sluice_server.insurers.http import HttpInsurerAdapter
-from tests.support.submissions import submission_request
+from tests.support.submissions import decided, decided_or_nothing, submission_request
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -165,23 +165,23 @@ async def breaking_off(request: web.Request) -> web.StreamResponse:
 )
 async def test_every_answer_has_one_outcome(tmp_path: Path, handler: Handler, outcome: Outcome, code: str) -> None:
     async with served(handler) as url, adapter(tmp_path, url) as insurer:
-        result = await insurer.submit(submission_request())
+        result = decided(await insurer.submit(submission_request()))
         assert (result.outcome, result.error_code) == (outcome, code)
         assert result.policy_number == ("P-1" if outcome is Outcome.SUCCESS else "")
 
 
 async def test_silence_after_sending_is_unknown(tmp_path: Path) -> None:
     async with served(hanging) as url, adapter(tmp_path, url, {"timeout_seconds": 0.2}) as insurer:
-        result = await insurer.submit(submission_request())
+        result = decided(await insurer.submit(submission_request()))
         assert (result.outcome, result.error_code) == (Outcome.UNKNOWN, "TIMEOUT")
 
 
 async def test_the_callers_deadline_is_kept(tmp_path: Path) -> None:
     async with served(hanging) as url, adapter(tmp_path, url, {"timeout_seconds": 300}) as insurer:
         async with asyncio.timeout(20):
-            result = await insurer.submit(submission_request(seconds=0.2))
+            result = decided(await insurer.submit(submission_request(seconds=0.2)))
         assert (result.outcome, result.error_code) == (Outcome.UNKNOWN, "TIMEOUT")
-        late = await insurer.submit(submission_request(seconds=-1))
+        late = decided(await insurer.submit(submission_request(seconds=-1)))
         assert (late.outcome, late.error_code) == (Outcome.TECHNICAL_FAILURE, "DEADLINE_BEFORE_SEND")
 
 
@@ -189,23 +189,23 @@ async def test_a_refused_connection_is_a_certain_failure(tmp_path: Path) -> None
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         async with adapter(tmp_path, f"http://127.0.0.1:{unheard.getsockname()[1]}") as insurer:
-            result = await insurer.submit(submission_request())
+            result = decided(await insurer.submit(submission_request()))
             assert (result.outcome, result.error_code) == (Outcome.TECHNICAL_FAILURE, "CONNECTION_REFUSED")
-            inquiry = await insurer.inquire(submission_request())
+            inquiry = decided_or_nothing(await insurer.inquire(submission_request()))
             assert inquiry is not None
             assert (inquiry.outcome, inquiry.error_code) == (Outcome.UNKNOWN, "CONNECTION_REFUSED")
 
 
 async def test_a_name_that_leads_nowhere_is_a_certain_failure(tmp_path: Path) -> None:
     async with adapter(tmp_path, "https://insurer.invalid") as insurer:
-        result = await insurer.submit(submission_request())
+        result = decided(await insurer.submit(submission_request()))
         assert (result.outcome, result.error_code) == (Outcome.TECHNICAL_FAILURE, "DNS")
 
 
 async def test_a_server_without_tls_is_a_certain_failure(tmp_path: Path) -> None:
     async with served(answering(200, "{}")) as url:
         async with adapter(tmp_path, url.replace("http://", "https://")) as insurer:
-            result = await insurer.submit(submission_request())
+            result = decided(await insurer.submit(submission_request()))
         assert (result.outcome, result.error_code) == (Outcome.TECHNICAL_FAILURE, "TLS")
 
 
@@ -217,7 +217,7 @@ async def test_no_connection_in_time_is_a_certain_failure(tmp_path: Path) -> Non
         with socket.create_connection(full.getsockname()):
             url = f"http://127.0.0.1:{full.getsockname()[1]}"
             async with adapter(tmp_path, url, {"connect_timeout_seconds": 0.3}) as insurer:
-                result = await insurer.submit(submission_request())
+                result = decided(await insurer.submit(submission_request()))
                 assert (result.outcome, result.error_code) == (Outcome.TECHNICAL_FAILURE, "CONNECT_TIMEOUT")
 
 
@@ -231,8 +231,8 @@ async def test_waiting_for_a_busy_connection_is_a_certain_failure(tmp_path: Path
     async with served(handler) as url, adapter(tmp_path, url, {"timeout_seconds": 1.0, "concurrency": 1}) as insurer:
         first = asyncio.create_task(insurer.submit(submission_request()))
         await reached.wait()
-        second = await insurer.submit(submission_request(seconds=0.2))
-        assert (await first).error_code == "TIMEOUT"
+        second = decided(await insurer.submit(submission_request(seconds=0.2)))
+        assert decided(await first).error_code == "TIMEOUT"
         assert (second.outcome, second.error_code) == (Outcome.TECHNICAL_FAILURE, "NO_FREE_CONNECTION")
 
 
@@ -248,14 +248,14 @@ async def test_an_inquiry_says_what_is_known_and_nothing_only_by_rule(tmp_path: 
         breaking,
     ):
         async with served(handler) as url, adapter(tmp_path, url) as insurer:
-            result = await insurer.inquire(submission_request())
+            result = decided_or_nothing(await insurer.inquire(submission_request()))
             outcomes.append(result.outcome if result else None)
     assert outcomes == [Outcome.SUCCESS, Outcome.BUSINESS_REJECTION, None, *[Outcome.UNKNOWN] * 4]
 
 
 async def test_an_insurer_that_cannot_be_asked_leaves_the_outcome_unknown(tmp_path: Path) -> None:
     async with adapter(tmp_path, "https://insurer.invalid", {"inquire": None}) as insurer:
-        result = await insurer.inquire(submission_request())
+        result = decided_or_nothing(await insurer.inquire(submission_request()))
         assert result is not None
         assert (result.outcome, result.error_code) == (Outcome.UNKNOWN, "INQUIRY_NOT_CONFIGURED")
 
@@ -272,7 +272,7 @@ async def test_the_request_is_filled_in_signed_and_traced(tmp_path: Path) -> Non
         served(handler) as url,
         adapter(tmp_path, f"{url}/api", {"signing": {"secret": "env:KEY", "prefix": "v1="}}, tracer) as insurer,
     ):
-        assert (await insurer.submit(submission_request())).policy_number == "P-1"
+        assert decided(await insurer.submit(submission_request())).policy_number == "P-1"
     request, body = seen[0]
     assert (request.method, request.raw_path) == ("POST", "/api/policies/blue%2Fgr%C3%BCn")
     assert body == b'{"model":"aurora-12","region":"east"}'
@@ -294,7 +294,7 @@ async def test_the_request_is_filled_in_signed_and_traced(tmp_path: Path) -> Non
 async def test_a_failed_call_fails_its_span(tmp_path: Path) -> None:
     tracer = RecordingTracer()
     async with served(answering(503, "")) as url, adapter(tmp_path, url, tracer=tracer) as insurer:
-        await insurer.submit(submission_request())
+        decided(await insurer.submit(submission_request()))
     async with served(breaking) as url, adapter(tmp_path, url, tracer=tracer) as insurer:
         await insurer.inquire(submission_request())
     assert [(span.name, span.failed) for span in tracer.spans] == [
@@ -309,16 +309,16 @@ async def test_the_binding_chooses_the_endpoint(tmp_path: Path) -> None:
         served(east) as url,
         adapter(tmp_path, "https://insurer.invalid", {"endpoints": {"east": url}}) as insurer,
     ):
-        assert (await insurer.submit(submission_request(endpoint="east"))).policy_number == "EAST"
-        missing = await insurer.submit(submission_request(endpoint="west"))
+        assert decided(await insurer.submit(submission_request(endpoint="east"))).policy_number == "EAST"
+        missing = decided(await insurer.submit(submission_request(endpoint="west")))
         assert (missing.outcome, missing.error_code) == (Outcome.TECHNICAL_FAILURE, "ENDPOINT_NOT_CONFIGURED")
 
 
 async def test_what_cannot_be_filled_in_is_the_callers_fault_and_not_sent(tmp_path: Path) -> None:
     async with served(hanging) as url, adapter(tmp_path, url) as insurer:
-        missing = await insurer.submit(submission_request(parameters={"other": "x"}))
+        missing = decided(await insurer.submit(submission_request(parameters={"other": "x"})))
         assert (missing.outcome, missing.error_code) == (Outcome.CALLER_FAULT, "VALUE_MISSING")
-        unfit = await insurer.submit(submission_request(idempotency_key="a\r\nX-Evil: 1"))
+        unfit = decided(await insurer.submit(submission_request(idempotency_key="a\r\nX-Evil: 1")))
         assert (unfit.outcome, unfit.error_code) == (Outcome.CALLER_FAULT, "VALUE_UNFIT")
 
 

@@ -12,7 +12,7 @@ from sluice_server.domain.errors import InvalidInput
 from sluice_server.domain.orders.model import Outcome
 from sluice_server.domain.tracing import Untraced
 from sluice_server.insurers.directory import ConfiguredAdapters, open_adapters
-from tests.support.submissions import submission_request
+from tests.support.submissions import decided, submission_request
 
 SOURCE = '''
 from sluice_server.domain.orders.model import Outcome
@@ -64,7 +64,7 @@ async def test_an_installed_adapter_is_built_used_and_closed(tmp_path: Path) -> 
     adapters = opened(tmp_path, "{ letters: { adapter: paper-mail, options: { prefix: L } } }")
     assert adapters.insurer_ids == ("letters",)
     adapter = adapters.get("letters")
-    result = await adapter.submit(submission_request())
+    result = decided(await adapter.submit(submission_request()))
     assert (result.outcome, result.policy_number) == (Outcome.SUCCESS, "L-key-1")
     await adapters.close()
     assert vars(adapter)["closed"] is True

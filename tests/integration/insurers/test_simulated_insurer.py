@@ -21,7 +21,7 @@ from sluice_server.domain.tracing import Untraced
 from sluice_server.insurers.directory import open_adapters
 from sluice_server.insurers.simulated.adapter import adapter_configuration
 from tests.support.programs import Program, running
-from tests.support.submissions import submission_request
+from tests.support.submissions import decided, decided_or_nothing, submission_request
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 QUICK = ("--latency-median-ms", "0.5", "--latency-p99-ms", "1")
@@ -166,9 +166,9 @@ async def test_a_wrong_script_names_every_mistake_and_changes_nothing(
 async def test_through_the_adapter_a_healthy_insurer_insures_once(tmp_path: Path, http: aiohttp.ClientSession) -> None:
     async with simulated(tmp_path) as insurer, adapter(tmp_path, insurer.url) as sluice:
         assert await sluice.inquire(submission_request()) is None
-        first = await sluice.submit(submission_request())
+        first = decided(await sluice.submit(submission_request()))
         assert (first.outcome, first.policy_number) == (Outcome.SUCCESS, "insurer-a-00000001")
-        assert await sluice.submit(submission_request()) == first
+        assert decided(await sluice.submit(submission_request())) == first
         assert await sluice.inquire(submission_request()) == first
         assert len(await ledger(http, insurer.url)) == 1
 
@@ -177,9 +177,9 @@ async def test_through_the_adapter_a_decline_is_a_business_rejection(
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
     async with simulated(tmp_path, "--decline-rate", "1") as insurer, adapter(tmp_path, insurer.url) as sluice:
-        result = await sluice.submit(submission_request())
+        result = decided(await sluice.submit(submission_request()))
         assert (result.outcome, result.error_code) == (Outcome.BUSINESS_REJECTION, "DECLINED_BY_RULE")
-        inquiry = await sluice.inquire(submission_request())
+        inquiry = decided_or_nothing(await sluice.inquire(submission_request()))
         assert inquiry is not None
         assert inquiry.outcome is Outcome.BUSINESS_REJECTION
         assert await ledger(http, insurer.url) == []
@@ -191,9 +191,9 @@ async def test_through_the_adapter_an_accepted_and_silent_order_is_unknown_and_t
 ) -> None:
     async with simulated(tmp_path) as insurer, adapter(tmp_path, insurer.url, timeout_seconds=0.5) as sluice:
         await script(http, insurer.url, mode="accept-then-timeout")
-        result = await sluice.submit(submission_request())
+        result = decided(await sluice.submit(submission_request()))
         assert (result.outcome, result.error_code) == (Outcome.UNKNOWN, "TIMEOUT")
-        inquiry = await sluice.inquire(submission_request())
+        inquiry = decided_or_nothing(await sluice.inquire(submission_request()))
         assert inquiry is not None
         assert (inquiry.outcome, inquiry.policy_number) == (Outcome.SUCCESS, "insurer-a-00000001")
 
@@ -205,9 +205,9 @@ async def test_through_the_adapter_a_lying_200_is_unknown_and_the_inquiry_tells(
         found = Counter[str]()
         for number in range(20):
             request = submission_request(application_id=f"app-{number}", idempotency_key=f"key-{number}")
-            result = await sluice.submit(request)
+            result = decided(await sluice.submit(request))
             assert (result.outcome, result.error_code) == (Outcome.UNKNOWN, "SYSTEM_ERROR")
-            inquiry = await sluice.inquire(request)
+            inquiry = decided_or_nothing(await sluice.inquire(request))
             found["nothing" if inquiry is None else inquiry.outcome] += 1
         assert found["SUCCESS"] == len(await ledger(http, insurer.url)) > 0
         assert found["nothing"] == 20 - found["SUCCESS"] > 0
@@ -219,7 +219,7 @@ async def test_through_the_adapter_no_certain_failure_of_an_outage_has_a_policy(
     async with simulated(tmp_path) as insurer, adapter(tmp_path, insurer.url, timeout_seconds=1.0) as sluice:
         await script(http, insurer.url, mode="outage", seed=7)
         requests = [submission_request(application_id=f"app-{n}", idempotency_key=f"key-{n}") for n in range(60)]
-        results = await asyncio.gather(*(sluice.submit(request) for request in requests))
+        results = [decided(r) for r in await asyncio.gather(*(sluice.submit(request) for request in requests))]
         insured = {entry["idempotency_key"] for entry in await ledger(http, insurer.url)}
         certain = {
             request.idempotency_key
@@ -230,7 +230,7 @@ async def test_through_the_adapter_no_certain_failure_of_an_outage_has_a_policy(
         assert insured
         assert not insured & certain
         inquiries = await asyncio.gather(*(sluice.inquire(request) for request in requests[:10]))
-        assert {inquiry.outcome if inquiry else None for inquiry in inquiries} == {Outcome.UNKNOWN}
+        assert {decided(inquiry).outcome for inquiry in inquiries} == {Outcome.UNKNOWN}
 
 
 async def test_an_insurer_that_checks_signatures_takes_ours_and_refuses_others(
@@ -240,11 +240,11 @@ async def test_an_insurer_that_checks_signatures_takes_ours_and_refuses_others(
     (tmp_path / "other").write_text("s-124\n")
     async with simulated(tmp_path, "--secret-file", str(tmp_path / "secret")) as insurer:
         async with adapter(tmp_path, insurer.url, secret="file:secret") as sluice:
-            assert (await sluice.submit(submission_request())).outcome is Outcome.SUCCESS
-            inquiry = await sluice.inquire(submission_request())
+            assert decided(await sluice.submit(submission_request())).outcome is Outcome.SUCCESS
+            inquiry = decided_or_nothing(await sluice.inquire(submission_request()))
             assert inquiry is not None
             assert inquiry.outcome is Outcome.SUCCESS
         async with adapter(tmp_path, insurer.url, secret="file:other") as stranger:
-            result = await stranger.submit(submission_request(idempotency_key="key-2"))
+            result = decided(await stranger.submit(submission_request(idempotency_key="key-2")))
             assert (result.outcome, result.error_code) == (Outcome.TECHNICAL_FAILURE, "SIGNATURE_INVALID")
         assert len(await ledger(http, insurer.url)) == 1

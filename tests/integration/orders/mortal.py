@@ -16,6 +16,7 @@ from sluice_server.domain.orders.ports import (
     AdapterDirectory,
     DecisionLog,
     InsurerAdapter,
+    SubmissionPending,
     SubmissionRequest,
     SubmissionResult,
 )
@@ -126,13 +127,13 @@ class MortalAdapter:
     def __init__(self, adapter: InsurerAdapter, life: Life) -> None:
         self._adapter, self._life = adapter, life
 
-    async def submit(self, request: SubmissionRequest) -> SubmissionResult:
+    async def submit(self, request: SubmissionRequest) -> SubmissionResult | SubmissionPending:
         self._life.contact()
         result = await self._adapter.submit(request)
         self._life.contact()
         return result
 
-    async def inquire(self, request: SubmissionRequest) -> SubmissionResult | None:
+    async def inquire(self, request: SubmissionRequest) -> SubmissionResult | SubmissionPending | None:
         self._life.contact()
         result = await self._adapter.inquire(request)
         self._life.contact()

@@ -17,8 +17,11 @@ SHARES = {A: 5000, B: 3000, C: 2000}
 PLAN = """\
 plan: shared-books
 insurers: {insurer-a: {}, insurer-b: {}, insurer-c: {}}
-products: [{product_line: screen}]
+products: [{product_line: screen}, {product_line: solo}]
 rules:
+  - name: solo
+    match: {product_line: solo}
+    allocations: [{insurer: insurer-a, share: 10000, binding: {insurer_product_code: SOLO}}]
   - name: screens
     split: SPLIT
     allocations:

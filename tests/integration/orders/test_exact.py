@@ -78,6 +78,21 @@ async def test_what_no_plan_decides_takes_no_position(store_url: str) -> None:
         assert (await houses[0].route(application("app-1"), context())).order.decision.ledger_position == 1
 
 
+async def test_orders_of_both_splits_share_commits(store_url: str) -> None:
+    async with replicas(store_url) as houses:
+        mixed = [application(f"app-{n}", line="screen" if n % 3 else "solo") for n in range(60)]
+        answers = await asyncio.gather(
+            houses[0].route.many(mixed[:30], context()),
+            *(houses[1].route(each, context()) for each in mixed[20:50]),
+            *(houses[n].submit(each, context()) for n, each in enumerate(mixed[40:])),
+        )
+        assert not [each for each in answers[0] if isinstance(each, Exception)]
+        orders = [await houses[0].get(each.application_id) for each in mixed]
+        assert {o.decisions[0].ledger_position for o in orders if o.application.product_line == "solo"} == {None}
+        assert worst_deviation(o for o in orders if o.application.product_line == "screen") < 1
+        assert {o.state for o in orders[40:]} == {OrderState.INSURED}
+
+
 @pytest.mark.parametrize(
     ("deficit", "counts"),
     [("FORGIVEN", {A: 5, B: 3, C: 2}), ("REPAID", {A: 10})],

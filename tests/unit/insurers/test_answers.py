@@ -4,6 +4,7 @@ import pytest
 
 from sluice_server.domain.orders.model import Outcome
 from sluice_server.insurers.answers import Answer, AnswerMapping, JsonPath, Rule, Verdict, default_outcome
+from tests.support.submissions import decided
 
 OK = range(200, 300)
 MAPPING = AnswerMapping(
@@ -34,25 +35,23 @@ MAPPING = AnswerMapping(
     ],
 )
 def test_rules_speak_first_and_silence_is_unknown(status: int, body: object, outcome: Outcome, code: str) -> None:
-    result = MAPPING.submission(Answer(status, body))
+    result = decided(MAPPING.submission(Answer(status, body)))
     assert (result.outcome, result.error_code) == (outcome, code)
 
 
 def test_an_inquiry_knows_nothing_only_where_a_rule_says_so() -> None:
     assert MAPPING.inquiry(Answer(404, {"code": "NONE"})) is None
     for answer in (Answer(404, None), Answer(404, {"code": "NO_ROUTE"}), Answer(503, None), Answer(400, None)):
-        result = MAPPING.inquiry(answer)
-        assert result is not None
-        assert result.outcome is Outcome.UNKNOWN
+        assert decided(MAPPING.inquiry(answer)).outcome is Outcome.UNKNOWN
 
 
 def test_a_success_carries_the_policy_number() -> None:
-    result = MAPPING.submission(Answer(200, {"code": "0", "policies": [{"number": 77}]}))
+    result = decided(MAPPING.submission(Answer(200, {"code": "0", "policies": [{"number": 77}]})))
     assert result.policy_number == "77"
 
 
 def test_the_insurers_text_is_cut_and_made_printable() -> None:
-    result = MAPPING.submission(Answer(200, {"code": "E" * 500, "text": "a\x1b[31m\nb" + "x" * 500}))
+    result = decided(MAPPING.submission(Answer(200, {"code": "E" * 500, "text": "a\x1b[31m\nb" + "x" * 500})))
     assert result.error_code == "E" * 64
     assert result.message.startswith("a [31m b")
     assert len(result.message) == 200

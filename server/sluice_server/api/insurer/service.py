@@ -7,8 +7,10 @@ from contextlib import aclosing
 from typing import Any
 
 from sluice.insurer.v1 import insurer_control_pb2 as pb
+from sluice.insurer.v1 import reconciliation_pb2
 from sluice.insurer.v1.insurer_control_pb2_grpc import InsurerControlServicer as Contract
 from sluice_server.api.context import current_context
+from sluice_server.api.insurer import reconciliation
 from sluice_server.api.insurer.paging import write_page_token
 from sluice_server.api.insurer.wire import parse, render
 from sluice_server.domain.breaker.use_cases import InsurerControlUseCases
@@ -141,3 +143,15 @@ class InsurerControlServicer(Contract):
             next_page_token=write_page_token(page.next_before, AUDIT, filters),
             chain_head=render.chain_head(page.head),
         )
+
+    async def ReconcilePolicies(
+        self, request: reconciliation_pb2.ReconcilePoliciesRequest, context: Any
+    ) -> reconciliation_pb2.ReconcilePoliciesResponse:
+        found = await self._do.reconcile_policies(*reconciliation.wanted(request))
+        return reconciliation_pb2.ReconcilePoliciesResponse(reconciliation=reconciliation.message(found))
+
+    async def GetPolicyReconciliation(
+        self, request: reconciliation_pb2.GetPolicyReconciliationRequest, context: Any
+    ) -> reconciliation_pb2.GetPolicyReconciliationResponse:
+        found = await self._do.get_policy_reconciliation(*reconciliation.wanted(request))
+        return reconciliation_pb2.GetPolicyReconciliationResponse(reconciliation=reconciliation.message(found))

@@ -20,6 +20,7 @@ from sluice_server.domain.breaker.registry import (
 from sluice_server.domain.breaker.simulation import SimulateBreaker
 from sluice_server.domain.context import Clock
 from sluice_server.domain.orders.ports import AdapterDirectory
+from sluice_server.domain.orders.reconcile_policies import GetPolicyReconciliation, ReconcilePolicies
 from sluice_server.domain.unit_of_work import Store
 
 
@@ -42,10 +43,18 @@ class InsurerControlUseCases:
     list_incidents: ListIncidents
     get_incident: GetIncident
     list_audit_events: ListAuditEvents
+    reconcile_policies: ReconcilePolicies
+    get_policy_reconciliation: GetPolicyReconciliation
 
 
 def insurer_control_use_cases(
-    *, store: Store, board: BreakerBoard, clock: Clock, adapters: AdapterDirectory, retries: OrderRetries
+    *,
+    store: Store,
+    board: BreakerBoard,
+    clock: Clock,
+    adapters: AdapterDirectory,
+    retries: OrderRetries,
+    reconcile_policies: ReconcilePolicies,
 ) -> InsurerControlUseCases:
     """``retries``: the orders' side of RetryAbnormalOrders (``domain.orders.retry.RetryOrders``)."""
     views = InsurerViews(board, adapters)
@@ -65,4 +74,6 @@ def insurer_control_use_cases(
         list_incidents=ListIncidents(store, clock),
         get_incident=GetIncident(store, clock),
         list_audit_events=ListAuditEvents(store),
+        reconcile_policies=reconcile_policies,
+        get_policy_reconciliation=GetPolicyReconciliation(store),
     )

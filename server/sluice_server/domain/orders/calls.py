@@ -160,6 +160,16 @@ class InsurerCalls:
         with self._tracer.span("insurer.inquire", attributes=_attributes(submission)):
             return await self._answer(adapter.inquire(request), deadline), submission
 
+    async def confirm(self, order: Order, insurer_id: str) -> SubmissionResult | SubmissionPending | None:
+        """What the insurer knows of an order, as ``InsurerAdapter.inquire`` says; nothing is recorded. Raises
+        InsurerNotConfigured."""
+        submission = next(s for s in reversed(order.submissions) if s.insurer_id == insurer_id)
+        adapter = self._adapters.get(insurer_id)
+        now = self._clock.now()
+        deadline = self._timing.call_deadline(now, None) or now
+        with self._tracer.span("insurer.inquire", attributes=_attributes(submission)):
+            return await self._answer(adapter.inquire(_request(order, submission, deadline)), deadline)
+
     async def _submit(self, adapter: InsurerAdapter, order: Order, kind: SubmissionKind, deadline: datetime) -> Order:
         changed, submission = self._begun(order, kind, deadline)
         with self._tracer.span("order.record"):

@@ -166,7 +166,7 @@ class SimulatedInsurer:
 
     async def _list(self, request: web.Request) -> web.Response:
         self._check_signature(request, b"")
-        after, limit = request.query.get("after", "0"), request.query.get("limit", "100")
+        after, limit = request.query.get("after") or "0", request.query.get("limit", "100")
         if not (after.isascii() and after.isdecimal() and limit.isascii() and limit.isdecimal()):
             return _error(400, "INVALID_REQUEST", "after and limit are whole numbers")
         size = min(max(int(limit), 1), _LARGEST_PAGE)
