@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 from collections import Counter
 from dataclasses import replace
 
@@ -11,6 +13,7 @@ import pytest
 from sluice_server.domain.errors import ApplicationConflict, NoActivePlan
 from sluice_server.domain.orders.model import OrderState
 from sluice_server.domain.routing.verify import verify_decision
+from tests.integration.orders.mortal import Killed, Life, MortalDirectory, MortalLog, MortalStore
 from tests.integration.orders.shared_books import replicas, worst_deviation
 from tests.integration.orders.world import A, B, C, application, context
 
@@ -81,12 +84,12 @@ async def test_what_no_plan_decides_takes_no_position(store_url: str) -> None:
 async def test_orders_of_both_splits_share_commits(store_url: str) -> None:
     async with replicas(store_url) as houses:
         mixed = [application(f"app-{n}", line="screen" if n % 3 else "solo") for n in range(60)]
-        answers = await asyncio.gather(
+        many, _, _ = await asyncio.gather(
             houses[0].route.many(mixed[:30], context()),
-            *(houses[1].route(each, context()) for each in mixed[20:50]),
-            *(houses[n].submit(each, context()) for n, each in enumerate(mixed[40:])),
+            asyncio.gather(*(houses[1].route(each, context()) for each in mixed[20:50])),
+            asyncio.gather(*(houses[n].submit(each, context()) for n, each in enumerate(mixed[40:]))),
         )
-        assert not [each for each in answers[0] if isinstance(each, Exception)]
+        assert not [each for each in many if isinstance(each, Exception)]
         orders = [await houses[0].get(each.application_id) for each in mixed]
         assert {o.decisions[0].ledger_position for o in orders if o.application.product_line == "solo"} == {None}
         assert worst_deviation(o for o in orders if o.application.product_line == "screen") < 1
@@ -148,4 +151,34 @@ async def test_an_order_that_the_database_refuses_takes_no_position(store_url: s
         third = await houses[1].route(application("app-3"), context())
         orders = [result.order for result in (*results, third) if not isinstance(result, Exception)]
         assert len(orders) == (4 if store_url.startswith("sqlite") else 3)
+        assert worst_deviation(orders) < 1
+
+
+@pytest.mark.parametrize("behaviour", ["success", "fail", "insured-but-lost"])
+async def test_a_process_that_dies_anywhere_leaves_no_position_out(store_url: str, behaviour: str) -> None:
+    async with replicas(store_url) as houses:
+        world = houses[0]
+        for ends_at in itertools.count(1):
+            for insurer_id in (A, B, C):
+                world[insurer_id].script.clear()
+            world[A].script.append(behaviour)
+            life = Life(ends_at)
+            world.start_process(
+                store=MortalStore(world.store, life),
+                log=MortalLog(world.store.decision_log, life),
+                adapters=MortalDirectory(world.adapters, life),
+            )
+            with contextlib.suppress(Killed):
+                await world.submit(application(f"app-{ends_at}"), context())
+            world.start_process()
+            await world.submit(application(f"app-{ends_at}"), context())
+            await world.settle()
+            order = await world.get(f"app-{ends_at}")
+            assert order.state is OrderState.INSURED
+            assert world.insured_at(order.application_id) == [order.insurer_id]
+            if not life.over:
+                break
+        # The first decisions share a page; what failed goes on on the pages of those that are left.
+        assert ends_at > 4
+        orders = [await world.get(f"app-{n}") for n in range(1, ends_at + 1)]
         assert worst_deviation(orders) < 1
