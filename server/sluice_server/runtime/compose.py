@@ -33,6 +33,7 @@ from sluice_server.domain.orders.decide import Decisions
 from sluice_server.domain.orders.drain import DrainParked
 from sluice_server.domain.orders.queries import GetOrder, ListOrders
 from sluice_server.domain.orders.reconcile import ReconcileOrder
+from sluice_server.domain.orders.reconcile_policies import GetPolicyReconciliation, ReconcilePolicies
 from sluice_server.domain.orders.report import ReportOutcome
 from sluice_server.domain.orders.retry import RetryOrders
 from sluice_server.domain.orders.route import RouteApplication
@@ -53,6 +54,7 @@ from sluice_server.runtime.lifecycle import Application, Platform, Service
 from sluice_server.runtime.order_callbacks import CallbackEndpoint
 from sluice_server.runtime.order_export import OrderExportWorker
 from sluice_server.runtime.order_workers import ParkedDrainWorker, ReconciliationWorker
+from sluice_server.runtime.policy_reconciliation import PolicyReconciliationWorker
 from sluice_server.runtime.settings import Settings
 from sluice_server.store import SqlStore, open_store
 from sluice_server.store.notices import BREAKERS
@@ -138,12 +140,14 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
         list_plans=ListPlans(store),
         simulate_plan=SimulatePlan(store=store, plans=active_plan, clock=clock, risk=risk_facts),
     )
+    reconcile_policies = ReconcilePolicies(adapters=adapters, calls=calls, store=store, clock=clock)
     control = insurer_control_use_cases(
         store=store,
         board=board,
         clock=clock,
         adapters=adapters,
         retries=RetryOrders(calls=calls, store=store, clock=clock, timing=timing),
+        reconcile_policies=reconcile_policies,
     )
 
     return Application(
@@ -180,6 +184,9 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
                 )
             ),
             ParkedDrainWorker(DrainParked(decisions=decisions, calls=calls, store=store, clock=clock, timing=timing)),
+            PolicyReconciliationWorker(
+                reconcile_policies, GetPolicyReconciliation(store), adapters.insurer_ids, clock=clock
+            ),
             OrderExportWorker(store, clock, settings.export_dir),
             AlarmDelivery(
                 store,
