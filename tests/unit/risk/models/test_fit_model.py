@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sluice_server.domain.errors import InvalidInput
-from sluice_server.domain.risk.models.columns import ModelTable
+from sluice_server.domain.risk.models.columns import ModelTable, TextColumn
 from sluice_server.domain.risk.models.factors import parse_factor
 from sluice_server.domain.risk.models.fit_model import FittedModel, ModelDefinition, fit_model
 from sluice_server.domain.risk.models.split import SplitKind
@@ -102,3 +102,10 @@ def test_every_wrong_column_is_named_at_once() -> None:
 def test_an_unknown_factor_and_one_given_twice_are_refused() -> None:
     with pytest.raises(InvalidInput, match=r"factor model: is given twice.*factor nope: no such column"):
         fitted(portfolio(300), "model", "model", "nope")
+
+
+def test_a_factor_of_too_many_levels_is_named_before_anything_is_computed() -> None:
+    rows = 20_000
+    factors = {"device": TextColumn(tuple(f"d{i}" for i in range(2_000)), np.arange(rows) % 2_000)}
+    with pytest.raises(InvalidInput, match=r"factor device: has 1,\d+ levels"):
+        fitted(ModelTable(np.ones(rows), np.ones(rows), factors), "device")

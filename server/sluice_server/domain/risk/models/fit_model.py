@@ -10,12 +10,16 @@ import numpy as np
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.risk.models.challenger import Challenger, fit_challenger
 from sluice_server.domain.risk.models.columns import Floats, Mask, ModelTable, check_table
+from sluice_server.domain.risk.models.design import terms_of
 from sluice_server.domain.risk.models.factors import FactorDefinition, Scale, make_scale
 from sluice_server.domain.risk.models.glm import Family, FittedGlm, fit_glm
 from sluice_server.domain.risk.models.large_claims import LargeClaims, cap_large_claims
 from sluice_server.domain.risk.models.leakage import LeakageCheck, LeakageFound, check_leakage
 from sluice_server.domain.risk.models.split import Split, given_split, make_split
 from sluice_server.domain.risk.models.validation import DataSet, Validation, validate
+
+MOST_TERMS = 1_500
+"""Levels of all factors beside the base levels: the fit's memory grows with their square, its time with their cube."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,11 @@ def _scales(definitions: Sequence[FactorDefinition], known: ModelTable) -> list[
             scales.append(make_scale(definition, known.factors[definition.name], known.claims, exposure))
         except InvalidInput as wrong:
             violations += wrong.violations
+    wide = {scale.name: len(terms_of([scale])) for scale in scales}
+    if sum(wide.values()) > MOST_TERMS:
+        widest = max(wide, key=lambda name: wide[name])
+        text = f"has {wide[widest]:,} levels; all factors together may have {MOST_TERMS:,}: leave it out, or group them"
+        violations.append(Violation(f"factor {widest}", text))
     if violations:
         raise InvalidInput(violations)
     return scales
