@@ -21,7 +21,9 @@ from sluice_server.domain.breaker.model import (
 from sluice_server.domain.context import Actor, CallContext
 from sluice_server.domain.errors import InsurerNotConfigured, NoActivePlan
 from sluice_server.domain.money import Money
+from sluice_server.domain.orders.callback import ReceiveCallback
 from sluice_server.domain.orders.calls import InsurerCalls
+from sluice_server.domain.orders.cancel import CancelOrder
 from sluice_server.domain.orders.decide import Decisions
 from sluice_server.domain.orders.drain import DrainParked
 from sluice_server.domain.orders.model import FINAL_STATES, OrderState, Outcome
@@ -29,6 +31,7 @@ from sluice_server.domain.orders.ports import (
     AdapterDirectory,
     DecisionLog,
     InsurerAdapter,
+    SubmissionPending,
     SubmissionRequest,
     SubmissionResult,
 )
@@ -46,6 +49,8 @@ from sluice_server.domain.unit_of_work import Store
 from sluice_server.store import SqlStore, open_store
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+ASK_SECONDS, SETTLE_SECONDS = 20.0, 600.0
+"""Of an insurer that accepts for later."""
 A, B, C = "insurer-a", "insurer-b", "insurer-c"
 
 # Nearly everything goes to A, then to B or C, so that a test knows who is asked first.
@@ -130,6 +135,10 @@ class LedgerInsurer:
         self.ledger: dict[str, str] = {}
         self.applications: dict[str, str] = {}
         self.declined: set[str] = set()
+        self.broken: set[str] = set()
+        self.undecided: dict[str, SubmissionRequest] = {}
+        self.decide_after_inquiries = 0
+        """0: only ``decide`` decides."""
         self.script: deque[str] = deque()
         self.inquiries_fail = 0
         self.submissions: list[SubmissionRequest] = []
@@ -147,6 +156,15 @@ class LedgerInsurer:
             self._gate.set()
         self._gate = None
 
+    def decide(self, how: str = "success") -> None:
+        """Everything that was accepted for later is decided now: success, decline, fail."""
+        for key, request in self.undecided.items():
+            if how == "success":
+                self._insure(request)
+            else:
+                (self.declined if how == "decline" else self.broken).add(key)
+        self.undecided.clear()
+
     def arrive(self) -> None:
         """What was on its way long enough is insured."""
         now = self.clock.now()
@@ -155,7 +173,7 @@ class LedgerInsurer:
                 self._insure(request)
         self.on_their_way = [(at, request) for at, request in self.on_their_way if at > now]
 
-    async def submit(self, request: SubmissionRequest) -> SubmissionResult:
+    async def submit(self, request: SubmissionRequest) -> SubmissionResult | SubmissionPending:
         self.submissions.append(request)
         self.entered.set()
         if self._gate is not None:
@@ -179,17 +197,28 @@ class LedgerInsurer:
             case "late":
                 self.on_their_way.append((self.clock.now() + timedelta(seconds=self.LATE_SECONDS), request))
                 return SubmissionResult(Outcome.UNKNOWN, "TIMEOUT")
+            case "accept":
+                self.undecided[request.idempotency_key] = request
+                return SubmissionPending(ASK_SECONDS, SETTLE_SECONDS, reference=f"ref-{request.idempotency_key[:6]}")
             case "defect":
                 raise AdapterDefect("a broken adapter")
             case other:
                 raise AssertionError(f"no such behaviour: {other}")
 
-    async def inquire(self, request: SubmissionRequest) -> SubmissionResult | None:
+    async def inquire(self, request: SubmissionRequest) -> SubmissionResult | SubmissionPending | None:
         self.inquiries.append(request)
         self.arrive()
         if self.inquiries_fail:
             self.inquiries_fail -= 1
             return SubmissionResult(Outcome.UNKNOWN, "HTTP_503")
+        if request.idempotency_key in self.undecided and self.decide_after_inquiries:
+            self.decide_after_inquiries -= 1
+            if not self.decide_after_inquiries:
+                self.decide()
+        if request.idempotency_key in self.undecided:
+            return SubmissionPending(ASK_SECONDS, SETTLE_SECONDS)
+        if request.idempotency_key in self.broken:
+            return SubmissionResult(Outcome.TECHNICAL_FAILURE, "NOT_PROCESSED")
         if request.idempotency_key in self.ledger:
             return SubmissionResult(Outcome.SUCCESS, policy_number=self.ledger[request.idempotency_key])
         if request.idempotency_key in self.declined:
@@ -260,6 +289,10 @@ class World:
         self.reconcile = ReconcileOrder(
             decisions=decisions, calls=calls, log=log, store=used, clock=clock, timing=timing
         )
+        self.tell = ReceiveCallback(
+            store=used, clock=clock, timing=timing, under_way=calls.application_of, notify=self._notify
+        )
+        self.cancel = CancelOrder(store=used, clock=clock)
         self.drain = DrainParked(decisions=decisions, calls=calls, store=used, clock=clock, timing=timing)
         self.retry = RetryOrders(calls=calls, store=used, clock=clock, timing=timing, sleep=self._sleep)
         self.get = GetOrder(self.store)

@@ -128,7 +128,7 @@ def _kept(order: Order, report: Submission, flag: ReportFlag, *, now: datetime) 
     contradicts = flag is ReportFlag.CONTRADICTING
     if contradicts:
         # No evidence for the breaker: one of the two is wrong, and nobody knows which.
-        report = replace(report, outcome=None, settled_outcome=report.outcome, settled_at=now)
+        report = replace(report, outcome=None, settled_outcome=report.standing, settled_at=now)
     changed = replace(order, submissions=(*order.submissions, replace(report, flag=flag)), updated_at=now)
     return Told(changed, report.submission_id, contradiction=contradicts)
 
