@@ -102,6 +102,8 @@ class Pipeline(grpc.aio.ServerInterceptor):
             except CallFailed as failed:
                 # The outermost place, so the only one that may abort: abort() raises, and whatever is around it would
                 # take that for another failure.
+                if handler.request_streaming:
+                    await _read_rest(context)
                 trailing = ((REQUEST_ID_KEY, call.request_id), (STATUS_DETAILS_KEY, failed.failure.details))
                 await context.abort(failed.failure.code, failed.failure.message, trailing)
 
@@ -157,6 +159,30 @@ async def _write_responses(behavior: Callable[..., Any], request: Any, context: 
     if isinstance(responses, AsyncGenerator):
         async with aclosing(responses) as stream:
             async for response in stream:
-                await context.write(response)
+                await _write_whole(context, response)
     elif inspect.isawaitable(responses):
         await responses
+
+
+async def _write_whole(context: Any, response: Any) -> None:
+    """Writes one response. A cancellation in between waits for the write: gRPC knows one operation at a time on a
+    stream, and the status that ends the call would be refused (TOO_MANY_OPERATIONS) while a write is under way."""
+    write = asyncio.ensure_future(context.write(response))
+    try:
+        await asyncio.shield(write)
+    except asyncio.CancelledError:
+        # A reader that takes nothing must not hold up the stop.
+        await asyncio.wait({write}, timeout=LAST_WORD_SECONDS)
+        write.cancel()
+        raise
+
+
+async def _read_rest(context: Any) -> None:
+    """Reads what a caller is still sending, for a moment. A grpc.aio client whose message is refused by a call that has
+    just ended reports an error of its own core instead of the status that we send."""
+    try:
+        async with asyncio.timeout(LAST_WORD_SECONDS):
+            while await context.read() is not grpc.aio.EOF:
+                pass
+    except TimeoutError:
+        return
