@@ -9,7 +9,7 @@ import pytest
 from sluice_server.domain.errors import ConcurrentChange, Exhausted, Unavailable
 from sluice_server.store.counts import Standing
 from sluice_server.store.group_commit import CommitPace, GroupCommit
-from sluice_server.store.order_write import OrderWrite
+from sluice_server.store.order_write import OrderWrite, Write
 from sluice_server.store.rows import SQLITE3, Codec
 
 STANDING = Standing("insurer-a", "screen", 1, submitted=True, finished=False)
@@ -40,7 +40,7 @@ class FakeWriter:
     def codec(self) -> Codec:
         return SQLITE3
 
-    async def write(self, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+    async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         self.began.set()
         await self.let.wait()
         self.batches.append([write.application_id for write in writes])
