@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import enum
 import json
 import time
 from pathlib import Path
@@ -14,11 +16,22 @@ from rich.console import Console
 from sluice_flink import contract as contract_page
 from sluice_flink import generate as generator
 from sluice_flink import job
+from sluice_flink.embedded import EmbeddedSettings, RemoteCluster
+from sluice_flink.findings import JobFailed
 from sluice_flink.fremtpl2 import import_fremtpl2
 from sluice_flink.inputs import BadInput
 from sluice_flink.progress import live_display, summary_table
-from sluice_flink.publish import BadResults
+from sluice_flink.publish import BadResults, NoSuchVersion, roll_back
 from sluice_flink.risk_store import BadStoreUrl
+from sluice_flink.work_folder import ForeignFiles
+
+
+class Target(enum.StrEnum):
+    """Where the jobs run."""
+
+    EMBEDDED = "embedded"
+    REMOTE = "remote"
+
 
 app = typer.Typer(help="FlinkSQL jobs of the risk query store: generate, import, run, publish.", no_args_is_help=True)
 _errors = Console(stderr=True)
@@ -33,21 +46,30 @@ def run(
         str | None,
         typer.Option(help="Everything before it counts, e.g. 2026-11-01T00:00:00Z. Else the input's, else now."),
     ] = None,
-    work: Annotated[Path, typer.Option(help="Scratch folder; its content is deleted.")] = Path("build/flink"),
+    work: Annotated[Path, typer.Option(help="Scratch folder of this command's own; emptied first.")] = Path(
+        "build/flink"
+    ),
+    target: Annotated[Target, typer.Option(help="embedded: a mini cluster of its own. remote: see --rest.")] = (
+        Target.EMBEDDED
+    ),
+    rest: Annotated[str, typer.Option(help="HOST:PORT of the remote JobManager's REST endpoint.")] = "127.0.0.1:8081",
+    parallelism: Annotated[int, typer.Option(min=1, help="Slots to use.")] = EmbeddedSettings().parallelism,
     reject_limit: Annotated[float, typer.Option(min=0, max=1, help="Share of a table's rows that may be bad.")] = 0.01,
     keep: Annotated[int, typer.Option(min=1, help="Data versions that stay readable.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Run all jobs on the embedded mini cluster and publish one data version. Exit 1: nothing was published."""
     parameters = job.RunParameters(
-        input_dir, orders, store, work, _instant(watermark), reject_limit=reject_limit, keep_versions=keep
-    )
+        input_dir, orders, store, work, _instant(watermark), reject_limit=reject_limit, keep_versions=keep,
+        flink=EmbeddedSettings(parallelism=parallelism),
+        remote=_cluster(rest, parallelism) if target is Target.REMOTE else None,
+    )  # fmt: skip
     try:
         with live_display(_errors) as display:
             report = job.run(parameters, _now, display)
     except BadInput as error:
         _fail("nothing published, the input can not be read", *error.problems)
-    except (job.JobFailed, BadStoreUrl, BadResults) as error:
+    except (JobFailed, BadStoreUrl, BadResults, ForeignFiles) as error:
         _fail(str(error))
     if as_json:
         findings = [{"source": s, "finding": f, "rows": n} for (s, f), n in sorted(report.findings.items()) if n]
@@ -64,6 +86,19 @@ def run(
         return
     _errors.print(summary_table("Flink job", report.row_counts, report.findings, report.seconds))
     typer.echo(f"published data version {report.data_version} (watermark {report.watermark.isoformat()})")
+
+
+@app.command()
+def rollback(
+    version: Annotated[int, typer.Argument(min=1, help="A data version that is still kept.")],
+    store: Annotated[str, typer.Option(help="Risk query store: sqlite:///FILE or postgresql://HOST/DATABASE.")],
+) -> None:
+    """Make an older data version the active one again."""
+    try:
+        asyncio.run(roll_back(store, version))
+    except (NoSuchVersion, BadStoreUrl) as error:
+        _fail(str(error))
+    typer.echo(f"data version {version} is active")
 
 
 @app.command()
@@ -114,6 +149,13 @@ def contract(
 
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
+
+
+def _cluster(rest: str, parallelism: int) -> RemoteCluster:
+    host, _, port = rest.rpartition(":")
+    if not host or not port.isdecimal():
+        raise typer.BadParameter("must be HOST:PORT", param_hint="--rest")
+    return RemoteCluster(host, int(port), parallelism)
 
 
 def _instant(text: str | None) -> dt.datetime | None:

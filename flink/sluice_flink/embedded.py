@@ -1,4 +1,4 @@
-"""Flink inside this process's child JVM: the mini cluster, closed to the network, with bounded memory."""
+"""Flink in this process's child JVM: a mini cluster, closed to the network and bounded, or the client of a cluster."""
 
 from __future__ import annotations
 
@@ -23,18 +23,30 @@ class EmbeddedSettings:
     """Limit of the JVM's heap; without one it takes a quarter of the machine."""
     managed_megabytes: int = 512
     """Memory of sorts and hash tables, outside the heap; they spill to disk beyond it."""
+    quick_below_megabytes: int = 400
+    """Input below this is not worth the second, thorough compiler: it takes longer than it saves."""
+
+
+@dataclass(frozen=True)
+class RemoteCluster:
+    """A cluster that runs already. It must see the work folder under the same path."""
+
+    host: str
+    port: int
+    """Of the JobManager's REST endpoint."""
+    parallelism: int = 2
 
 
 @dataclass(frozen=True)
 class EmbeddedFlink:
-    """A started mini cluster: its table environment and where its REST endpoint listens (loopback)."""
+    """A table environment, and where the REST endpoint of the cluster listens that runs its jobs."""
 
     tables: StreamTableEnvironment
     rest_url: str
     version: str
 
 
-def prepare_environment(work: Path, settings: EmbeddedSettings) -> None:
+def prepare_environment(work: Path, settings: EmbeddedSettings, input_bytes: int = 0) -> None:
     """Point the JVM that PyFlink starts at a Java runtime, its heap limit and a log folder under `work`.
 
     Must run before the first Flink object is made: PyFlink starts one JVM a process and reads these variables then.
@@ -47,21 +59,64 @@ def prepare_environment(work: Path, settings: EmbeddedSettings) -> None:
     logs.mkdir(parents=True, exist_ok=True)
     # The default is a folder inside site-packages.
     os.environ["FLINK_LOG_DIR"] = str(logs)
-    os.environ["JVM_ARGS"] = f"-Xmx{settings.heap_megabytes}m -XX:+UseParallelGC"
+    quick = " -XX:TieredStopAtLevel=1" if input_bytes < settings.quick_below_megabytes * 1_000_000 else ""
+    os.environ["JVM_ARGS"] = f"-Xmx{settings.heap_megabytes}m -XX:+UseParallelGC{quick}"
 
 
-def start(work: Path, settings: EmbeddedSettings) -> EmbeddedFlink:
-    """Start the JVM and a batch table environment on it; temporary files go under `work`."""
-    prepare_environment(work, settings)
+def start(
+    work: Path, settings: EmbeddedSettings, input_bytes: int = 0, remote: RemoteCluster | None = None
+) -> EmbeddedFlink:
+    """Start the JVM and a batch table environment: on a mini cluster in it, or on the cluster that `remote` names.
+
+    Temporary files go under `work`; `input_bytes` is how much will be read.
+    """
+    prepare_environment(work, settings, input_bytes)
     # Imported here: importing pyflink reads the environment variables set above.
     from pyflink.common import Configuration
     from pyflink.datastream import StreamExecutionEnvironment
     from pyflink.table import EnvironmentSettings, StreamTableEnvironment
     from pyflink.version import __version__ as version
 
-    port = _free_port()
-    options = {
-        "execution.runtime-mode": "BATCH",
+    if remote is not None:
+        place, rest = _remote_options(remote), f"{remote.host}:{remote.port}"
+    else:
+        port = _free_port()
+        place, rest = _mini_cluster_options(work, settings, port), f"127.0.0.1:{port}"
+    # Without it PyFlink looks for apache-beam, which is not installed: there are no Python functions.
+    os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112 - the name is PyFlink's
+    configuration = Configuration()
+    for key, value in (_JOB_OPTIONS | place).items():
+        configuration.set_string(key, value)
+    environment = StreamExecutionEnvironment.get_execution_environment(configuration)
+    batch = EnvironmentSettings.new_instance().in_batch_mode().with_configuration(configuration).build()
+    return EmbeddedFlink(StreamTableEnvironment.create(environment, batch), f"http://{rest}", version)
+
+
+_JOB_OPTIONS = {
+    "execution.runtime-mode": "BATCH",
+    "pipeline.name": "sluice risk results",
+    "table.local-time-zone": "UTC",
+    # No operator of a SQL job keeps a row that it was handed.
+    "pipeline.object-reuse": "true",
+    # Views that several sinks read are planned apart and computed once. Without it each sink repeats their joins,
+    # reading only the columns that it needs; a barrier through a data stream converts every value twice.
+    "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
+    # Add up before the exchange: policies are many, the groups are few.
+    "table.optimizer.agg-phase-strategy": "TWO_PHASE",
+}
+
+
+def _remote_options(remote: RemoteCluster) -> dict[str, str]:
+    return {
+        "execution.target": "remote",
+        "rest.address": remote.host,
+        "rest.port": str(remote.port),
+        "parallelism.default": str(remote.parallelism),
+    }
+
+
+def _mini_cluster_options(work: Path, settings: EmbeddedSettings, port: int) -> dict[str, str]:
+    return {
         "parallelism.default": str(settings.parallelism),
         "taskmanager.numberOfTaskSlots": str(settings.parallelism),
         "taskmanager.memory.managed.size": f"{settings.managed_megabytes}m",
@@ -79,22 +134,7 @@ def start(work: Path, settings: EmbeddedSettings) -> EmbeddedFlink:
         "web.submit.enable": "false",
         "web.cancel.enable": "false",
         "io.tmp.dirs": str(work),
-        "pipeline.name": "sluice risk results",
-        "table.local-time-zone": "UTC",
-        # Views that several sinks read are planned apart and computed once. Without it each sink repeats their joins,
-        # reading only the columns that it needs; a barrier through a data stream converts every value twice.
-        "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
-        # Add up before the exchange: a policy becomes some dozen months, the groups are few.
-        "table.optimizer.agg-phase-strategy": "TWO_PHASE",
     }
-    # Without it PyFlink looks for apache-beam, which is not installed: there are no Python functions.
-    os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112 - the name is PyFlink's
-    configuration = Configuration()
-    for key, value in options.items():
-        configuration.set_string(key, value)
-    environment = StreamExecutionEnvironment.get_execution_environment(configuration)
-    batch = EnvironmentSettings.new_instance().in_batch_mode().with_configuration(configuration).build()
-    return EmbeddedFlink(StreamTableEnvironment.create(environment, batch), f"http://127.0.0.1:{port}", version)
 
 
 def _free_port() -> int:

@@ -1,32 +1,29 @@
-"""The input files: checked before Flink starts, staged for it, and searched for the bad row when Flink stumbles.
+"""The input files: checked and staged before Flink starts.
 
-Flink's CSV format knows no header line. So the header is checked here against the declared columns, and the lines after
-it are copied to a working folder, byte for byte; on the way they are digested.
+Embedded Flink reads CSV without header lines (its CSV format knows none) and needs no further jars for that. So every
+table is staged as such files, whatever it comes as: the rows of CSV files byte for byte after their header has been
+checked, Parquet and JSON lines converted by Arrow. What is read on the way is digested and counted. Rows that can not
+be read are set apart with their place; the jobs count them among the rejected ones.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from sluice_flink.sql_files import TableSchema, source_tables
+from sluice_flink.table_files import SUFFIXES, FileCheck, convert, copy_rows, header_problem
 
 ORDERS = "orders"
+UNREADABLE = "unreadable_rows"
+EVENT_TIMES = {"policies": "sold_at", "claims": "reported_at", "orders": "decided_at"}
+"""By source table the column that says when a row's event happened."""
 _CHUNK = 1 << 22
-_ARROW_TYPES = {
-    "STRING": pa.string(),
-    "BIGINT": pa.int64(),
-    "INT": pa.int32(),
-    "DOUBLE": pa.float64(),
-    "DATE": pa.date32(),
-}
-_JSON_TYPES: dict[str, tuple[type, ...]] = {"STRING": (str,), "BIGINT": (int,), "INT": (int,), "BOOLEAN": (bool,)}
 
 
 class BadInput(ValueError):
@@ -38,8 +35,18 @@ class BadInput(ValueError):
 
 
 @dataclass(frozen=True)
+class UnreadableRow:
+    """A row set apart."""
+
+    source_table: str
+    place: str
+    """File and line, as in `claims/part-0001.csv line 7`."""
+    problem: str
+
+
+@dataclass(frozen=True)
 class StagedInput:
-    """The working folder that the source tables' paths point to."""
+    """The working folder that the source tables' paths point to, and what is known about its content."""
 
     folder: Path
     orders: Path
@@ -47,12 +54,22 @@ class StagedInput:
     """Digest of every input byte, file by file in the order of their names."""
     files: int
     size_bytes: int
+    rows: Mapping[str, int] = field(default_factory=dict)
+    """Rows by source table, those that can not be read included."""
+    newest: Mapping[str, str] = field(default_factory=dict)
+    """The latest event time by source table (see `EVENT_TIMES`), as the source writes it."""
+    unreadable: tuple[UnreadableRow, ...] = ()
+
+    def describe(self) -> dict[str, object]:
+        """What a data version tells about its input."""
+        return {"files": self.files, "bytes": self.size_bytes, "rows": dict(self.rows), "newest": dict(self.newest)}
 
 
 def stage(input_dir: Path, orders_dir: Path | None, work: Path) -> StagedInput:
-    """Check every source file's header and copy the rows under `work`. Raises `BadInput` naming all that is wrong.
+    """Check every source file and lay its rows under `work`. Raises `BadInput` naming all that is wrong.
 
-    A CSV table is a folder of files (`policies/*.csv`) or one file (`policies.csv`). Orders are read where they are.
+    A table is a folder of files (`policies/*.csv`, `.parquet` or `.jsonl`) or one file (`policies.csv` …). Orders are
+    JSON lines and are read where they are, unless some of them can not be read.
     """
     tables = [table for table in source_tables().values() if table.name != ORDERS]
     problems: list[str] = []
@@ -60,95 +77,89 @@ def stage(input_dir: Path, orders_dir: Path | None, work: Path) -> StagedInput:
         problems.append(f"orders: {orders_dir} is not a folder")
     files = {table.name: _files(input_dir, table, problems) for table in tables}
     for table in tables:
-        problems.extend(problem for path in files[table.name] if (problem := _header_problem(path, table)))
+        problems.extend(problem for path in files[table.name] if (problem := header_problem(path, table)))
     if problems:
         raise BadInput(problems)
 
-    digest = hashlib.sha256()
-    size = 0
-    folder = work / "staged"
-    for name, paths in files.items():
-        (folder / name).mkdir(parents=True)
-        for number, path in enumerate(paths):
-            size += _copy_rows(path, folder / name / f"part-{number:04d}.csv", name, digest)
-    order_files = sorted(orders_dir.rglob("*.jsonl")) if orders_dir is not None else []
-    for path in order_files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-        size += path.stat().st_size
-    empty = folder / ORDERS
-    empty.mkdir()
-    count = sum(map(len, files.values())) + len(order_files)
-    return StagedInput(folder, orders_dir or empty, f"sha256:{digest.hexdigest()}", count, size)
+    staging = _Staging(work / "staged")
+    for table in tables:
+        for number, path in enumerate(files[table.name]):
+            staging.add(table, path, staging.folder(table.name) / f"part-{number:04d}.csv")
+    orders = staging.orders(orders_dir)
+    staging.write_unreadable()
+    return StagedInput(
+        work / "staged", orders, f"sha256:{staging.digest.hexdigest()}", staging.files, staging.size, staging.rows,
+        staging.newest, tuple(staging.unreadable),
+    )  # fmt: skip
 
 
 def _files(input_dir: Path, table: TableSchema, problems: list[str]) -> list[Path]:
-    single = input_dir / f"{table.name}.csv"
-    found = sorted((input_dir / table.name).glob("*.csv")) or ([single] if single.is_file() else [])
-    if not found:
-        problems.append(f"{table.name}: neither {input_dir / table.name}/*.csv nor {single} exists")
-    return found
+    folder = input_dir / table.name
+    found = sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES)
+    single = [path for suffix in SUFFIXES if (path := input_dir / f"{table.name}{suffix}").is_file()]
+    if not found and not single:
+        problems.append(f"{table.name}: neither {folder}/*.csv nor {folder}.csv exists (nor .parquet, .jsonl)")
+    return found or single
 
 
-def _header_problem(path: Path, table: TableSchema) -> str | None:
-    with path.open("rb") as file:
-        line = file.readline().decode("utf-8", errors="replace").rstrip("\r\n")
-    names = [name.strip('"') for name in line.removeprefix("\ufeff").split(",")]
-    expected = list(table.column_names)
-    if names == expected:
-        return None
-    missing = [name for name in expected if name not in names]
-    unknown = [name for name in names if name not in expected]
-    parts = [f"missing {', '.join(missing)}"] if missing else []
-    parts += [f"unknown {', '.join(unknown)}"] if unknown else []
-    return f"{path}: header: {'; '.join(parts) or 'wrong order'}; expected {','.join(expected)}"
+class _Staging:
+    """What has been staged so far."""
 
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.digest = hashlib.sha256()
+        self.files = 0
+        self.size = 0
+        self.rows: dict[str, int] = {}
+        self.newest: dict[str, str] = {}
+        self.unreadable: list[UnreadableRow] = []
 
-def _copy_rows(path: Path, target: Path, name: str, digest: hashlib._Hash) -> int:
-    with path.open("rb") as source, target.open("wb") as copy:
-        digest.update(f"{name}\n".encode() + source.readline())
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-            copy.write(chunk)
-        return source.tell()
+    def folder(self, table: str) -> Path:
+        folder = self._root / table
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
+    def add(self, table: TableSchema, path: Path, target: Path) -> None:
+        """Stage the rows of one file; digest, count and check them."""
+        self._digest(table.name, path)
+        stage_file: Callable[..., FileCheck] = copy_rows if path.suffix == ".csv" else convert
+        try:
+            check = stage_file(path, target, table, EVENT_TIMES.get(table.name))
+        except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+            raise BadInput([f"{table.name}, {path.name}: {error}"]) from error
+        self._note(table.name, path, check)
 
-def find_bad_rows(staged: StagedInput) -> list[str]:
-    """Sentences about rows that do not fit their table's types, at most one a file; for when Flink has failed."""
-    found: list[str] = []
-    for table in source_tables().values():
-        if table.name == ORDERS:
-            found.extend(
-                problem for path in sorted(staged.orders.rglob("*.jsonl")) if (problem := _bad_line(path, table))
-            )
-            continue
-        types = {column.name: _ARROW_TYPES[column.type] for column in table.columns}
-        convert = pa_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
-        # One thread, or the message lacks the row's number.
-        read = pa_csv.ReadOptions(column_names=list(table.column_names), use_threads=False)
-        for path in sorted((staged.folder / table.name).glob("*.csv")):
-            if path.stat().st_size == 0:
-                continue
-            try:
-                pa_csv.read_csv(path, read_options=read, convert_options=convert)
-            except pa.ArrowInvalid as error:
-                found.append(f"{table.name}, file {path.name} (rows counted after the header): {error}")
-    return found
+    def orders(self, orders_dir: Path | None) -> Path:
+        """Check the order files; returns the folder to read, which is `orders_dir` unless lines had to be left out."""
+        folder = self.folder(ORDERS)
+        table = source_tables()[ORDERS]
+        paths = sorted(orders_dir.rglob("*.jsonl")) if orders_dir is not None else []
+        checks: list[tuple[Path, FileCheck]] = []
+        for number, path in enumerate(paths):
+            self._digest(ORDERS, path)
+            check = convert(path, folder / f"part-{number:05d}.jsonl", table, EVENT_TIMES[ORDERS], keep_json=True)
+            self._note(ORDERS, path, check)
+            checks.append((path, check))
+        return folder
 
+    def write_unreadable(self) -> None:
+        """Write the rows set apart as the source table of their own that the jobs read."""
+        with (self.folder(UNREADABLE) / "part-0000.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerows((row.source_table, row.place, row.problem) for row in self.unreadable)
 
-def _bad_line(path: Path, table: TableSchema) -> str | None:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                return f"{table.name}, {path.name}, line {number}: {error}"
-            if not isinstance(row, dict):
-                return f"{table.name}, {path.name}, line {number}: not a JSON object"
-            for column in table.columns:
-                value = row.get(column.name)
-                if value is not None and type(value) not in _JSON_TYPES[column.type]:
-                    return f"{table.name}, {path.name}, line {number}: {column.name} is no {column.type}"
-    return None
+    def _digest(self, table: str, path: Path) -> None:
+        self.digest.update(f"{table}\n".encode())
+        with path.open("rb") as file:
+            self.digest.update(hashlib.file_digest(file, "sha256").digest())
+        self.files += 1
+        self.size += path.stat().st_size
+
+    def _note(self, table: str, path: Path, check: FileCheck) -> None:
+        self.rows[table] = self.rows.get(table, 0) + check.rows
+        if check.newest is not None:
+            self.newest[table] = max(self.newest.get(table, ""), check.newest)
+        self.unreadable += [
+            UnreadableRow(table, f"{path.parent.name}/{path.name} line {line}", problem)
+            for line, problem in check.unreadable
+        ]

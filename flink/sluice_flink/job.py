@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import datetime as dt
 import re
@@ -9,32 +10,24 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sluice_flink import embedded
-from sluice_flink.inputs import BadInput, StagedInput, find_bad_rows, stage
-from sluice_flink.progress import Display, NoDisplay, read_flink_progress
-from sluice_flink.publish import Publication, publish_results, read_results
+from sluice_flink.findings import JobFailed, currencies, judge, read_findings, rejects
+from sluice_flink.inputs import BadInput, StagedInput, stage
+from sluice_flink.progress import Display, FlinkProgress, NoDisplay, read_flink_progress
+from sluice_flink.publish import BadResults, Publication, publish_results, read_results, record_failure
+from sluice_flink.risk_store import normalise_url
 from sluice_flink.sql_files import FOLDERS, statements
+from sluice_flink.work_folder import claim
 
 if TYPE_CHECKING:
     from pyflink.table import StatementSet, StreamTableEnvironment
 
-FATAL_FINDINGS = frozenset({"DUPLICATE_KEY", "MIXED_CURRENCY"})
-"""Findings that would make figures wrong rather than incomplete."""
-REJECT_FINDINGS = frozenset(
-    {
-        "MISSING_VALUE", "BAD_TIME", "BAD_STATUS", "BAD_AMOUNT", "END_BEFORE_START", "TERM_TOO_LONG", "UNKNOWN_POLICY",
-        "REJECTED_POLICY",
-    }
-)  # fmt: skip
 _POLL_SECONDS = 0.5
-
-
-class JobFailed(RuntimeError):
-    """The job could not produce results that may be published; the message says what to mend. Nothing was published."""
+_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -42,19 +35,21 @@ class RunParameters:
     """One run of the job."""
 
     input_dir: Path
-    """Holds policies, claims, devices, channels, repair_shops as CSV (and `watermark.txt`, if it likes)."""
+    """The source tables as `inputs.stage` takes them, and `watermark.txt`, if it likes."""
     orders_dir: Path | None
     """Sluice's exported orders (`dt=…/*.jsonl`); None: no orders."""
     store_url: str
     """Risk query store: `sqlite:///FILE` or `postgresql://…`."""
     work_dir: Path
-    """Scratch folder; what is in it from an earlier run is deleted."""
+    """Scratch folder; what is in it from an earlier run is deleted. A remote cluster must see it under this path."""
     watermark: dt.datetime | None = None
     """Everything before this instant counts; None: the input's `watermark.txt`, else now."""
     reject_limit: float = 0.01
     """Largest share of a source table's rows that may be rejected; beyond it nothing is published."""
     keep_versions: int = 5
     flink: embedded.EmbeddedSettings = field(default_factory=embedded.EmbeddedSettings)
+    remote: embedded.RemoteCluster | None = None
+    """The cluster that runs the jobs; None: a mini cluster of this process's."""
 
 
 @dataclass(frozen=True)
@@ -73,46 +68,88 @@ class RunReport:
 
 
 def run(parameters: RunParameters, now: Callable[[], dt.datetime], display: Display | None = None) -> RunReport:
-    """Run everything and publish. Raises `BadInput`, `JobFailed`, `BadStoreUrl`; then nothing has been published."""
-    display = display or NoDisplay()
-    watermark = choose_watermark(parameters, now)
-    shutil.rmtree(parameters.work_dir, ignore_errors=True)
-    parameters.work_dir.mkdir(parents=True)
-    seconds: dict[str, float] = {}
+    """Run everything and publish. Raises `BadInput`, `JobFailed`, `BadResults`, `BadStoreUrl`, `ForeignFiles`; then
+    nothing has been published, and the first three have left a FAILED version with the reason in the store."""
+    normalise_url(parameters.store_url)
+    claim(parameters.work_dir)
+    running = _Run(parameters, now, display or NoDisplay())
+    try:
+        return running.run()
+    except (BadInput, JobFailed, BadResults) as error:
+        running.record_failure(str(error))
+        raise
+
+
+class _Run:
+    """One run, with what is known about it so far."""
+
+    def __init__(self, parameters: RunParameters, now: Callable[[], dt.datetime], display: Display) -> None:
+        self._parameters = parameters
+        self._now = now
+        self._display = display
+        self._begun = now()
+        self._seconds: dict[str, float] = {}
+        self._known = Publication(watermark=self._begun, published_at=self._begun)
+
+    def run(self) -> RunReport:
+        parameters, display = self._parameters, self._display
+        watermark = choose_watermark(parameters, self._now)
+        self._know(watermark=watermark, keep_versions=parameters.keep_versions)
+        with self._stage("check and stage the input"):
+            staged = stage(parameters.input_dir, parameters.orders_dir, parameters.work_dir)
+            self._know(fingerprint=staged.fingerprint, input=staged.describe())
+            refuse_unreadable(staged, parameters.reject_limit)
+        with self._stage("start Flink"):
+            flink = embedded.start(parameters.work_dir, parameters.flink, staged.size_bytes, parameters.remote)
+            self._know(flink_version=flink.version)
+        results = parameters.work_dir / "results"
+        with self._stage("plan the jobs"):
+            inserts = declare(flink.tables, sql_parameters(staged, results, watermark))
+        with self._stage("run the jobs"):
+            _execute(flink, inserts, display)
+        with self._stage("publish"):
+            rows = read_results(results)
+            findings = read_findings(rows["source_check"])
+            self._know(rejects=rejects(findings), currency=next(iter(currencies(findings)), None))
+            judge(findings, staged.rows, parameters.reject_limit)
+            self._know(published_at=self._now(), duration_seconds=sum(self._seconds.values()))
+            published = publish_results(parameters.store_url, rows, self._known, display.step)
+        shutil.rmtree(staged.folder)
+        return RunReport(
+            published.data_version, watermark, published.row_counts, findings, self._seconds, staged.fingerprint,
+            flink.version,
+        )  # fmt: skip
+
+    def record_failure(self, reason: str) -> None:
+        """List the run as FAILED in the store."""
+        self._know(published_at=self._now(), duration_seconds=sum(self._seconds.values()))
+        asyncio.run(record_failure(self._parameters.store_url, self._known, reason))
+
+    def _know(self, **facts: Any) -> None:
+        self._known = replace(self._known, **facts)
 
     @contextmanager
-    def stage_named(name: str) -> Iterator[None]:
-        display.stage(name)
+    def _stage(self, name: str) -> Iterator[None]:
+        self._display.stage(name)
         begun = time.perf_counter()
-        yield
-        seconds[name] = time.perf_counter() - begun
+        try:
+            yield
+        finally:
+            self._seconds[name] = time.perf_counter() - begun
 
-    with stage_named("check and stage the input"):
-        staged = stage(parameters.input_dir, parameters.orders_dir, parameters.work_dir)
-    with stage_named("start Flink"):
-        flink = embedded.start(parameters.work_dir, parameters.flink)
-    results = parameters.work_dir / "results"
-    with stage_named("plan the jobs"):
-        inserts = declare(flink.tables, sql_parameters(staged, results, watermark))
-    with stage_named("run the jobs"):
-        _execute(flink, inserts, staged, display)
-    with stage_named("publish"):
-        rows = read_results(results)
-        findings = {(str(source), str(finding)): int(str(count)) for source, finding, count in rows["source_check"]}
-        judge(findings, parameters.reject_limit)
-        publication = Publication(
-            watermark=watermark,
-            published_at=now(),
-            fingerprint=staged.fingerprint,
-            flink_version=flink.version,
-            duration_seconds=sum(seconds.values()),
-            keep_versions=parameters.keep_versions,
-        )
-        published = publish_results(parameters.store_url, rows, publication, display.step)
-    shutil.rmtree(staged.folder)
-    return RunReport(
-        published.data_version, watermark, published.row_counts, findings, seconds, staged.fingerprint, flink.version
-    )
+
+def refuse_unreadable(staged: StagedInput, reject_limit: float) -> None:
+    """Raise `BadInput` with examples where more rows than the limit can not be read: no need to start Flink then."""
+    for table, rows in staged.rows.items():
+        found = [row for row in staged.unreadable if row.source_table == table]
+        if len(found) > reject_limit * rows:
+            examples = [f"{row.place}: {row.problem}" for row in found[:_EXAMPLES]]
+            raise BadInput(
+                [
+                    f"{table}: {len(found):,} of {rows:,} rows can not be read, the limit is {reject_limit:.1%}",
+                    *examples,
+                ]
+            )
 
 
 def choose_watermark(parameters: RunParameters, now: Callable[[], dt.datetime]) -> dt.datetime:
@@ -154,42 +191,28 @@ def declare(tables: StreamTableEnvironment, parameters: Mapping[str, str]) -> St
     return inserts
 
 
-def _execute(flink: embedded.EmbeddedFlink, inserts: StatementSet, staged: StagedInput, display: Display) -> None:
+def _execute(flink: embedded.EmbeddedFlink, inserts: StatementSet, display: Display) -> None:
+    progress: FlinkProgress | None = None
     try:
         result = inserts.execute()
         client = result.get_job_client()
         job_id = str(client.get_job_id()) if client is not None else ""
+        display.step(f"job {job_id}")
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             done = pool.submit(result.wait)
             while not concurrent.futures.wait([done], timeout=_POLL_SECONDS).done:
-                if progress := read_flink_progress(flink.rest_url, job_id):
+                if latest := read_flink_progress(flink.rest_url, job_id):
+                    progress = latest
                     display.flink(progress)
             done.result()
     except Exception as error:
-        # Flink says that a row is bad but neither where nor, often, why.
-        if problems := find_bad_rows(staged):
-            raise BadInput(problems) from error
         raise JobFailed(f"Flink: {_root_cause(error)}") from error
+    if progress is not None:
+        # The job ends between two looks, and the mini cluster with it.
+        display.flink(replace(progress, tasks_finished=progress.tasks, running=()))
 
 
 def _root_cause(error: BaseException) -> str:
     """The last cause in Java's stack trace, which is the one that says something."""
     causes = re.findall(r"^Caused by: (.+)$", str(error), re.MULTILINE)
     return causes[-1] if causes else str(error).splitlines()[0]
-
-
-def judge(findings: Mapping[tuple[str, str], int], reject_limit: float) -> None:
-    """Raise `JobFailed` where the findings forbid to publish, naming each of them."""
-    reasons = [
-        f"{source}: {finding} ({count:,})"
-        for (source, finding), count in sorted(findings.items())
-        if finding in FATAL_FINDINGS and count > 0
-    ]
-    read = {source: count for (source, finding), count in findings.items() if finding == "READ"}
-    for source, count in sorted(read.items()):
-        rejected = {f: n for (s, f), n in findings.items() if s == source and f in REJECT_FINDINGS and n > 0}
-        if sum(rejected.values()) > reject_limit * count:
-            named = ", ".join(f"{finding} {n:,}" for finding, n in sorted(rejected.items()))
-            reasons.append(f"{source}: more than {reject_limit:.1%} of {count:,} rows rejected: {named}")
-    if reasons:
-        raise JobFailed("nothing published: " + "; ".join(reasons))

@@ -10,14 +10,15 @@ import asyncio
 import csv
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from sluice_flink.risk_store import RiskTables, normalise_url, open_store, store_schema
+from sluice_flink.risk_store import RiskTables, add_missing_columns, normalise_url, open_store, store_schema
 from sluice_flink.sql_files import TableSchema, result_tables
 
 Row = tuple[object, ...]
@@ -26,6 +27,10 @@ Rows = Mapping[str, Sequence[Row]]
 
 _PUBLISHERS_LOCK = 7_310_845
 """Key of the PostgreSQL advisory lock by which publishers go one after another."""
+
+
+class NoSuchVersion(LookupError):
+    """A data version to go back to that is not kept or has failed; the message lists those that can be had."""
 
 
 class BadResults(ValueError):
@@ -46,6 +51,12 @@ class Publication:
     duration_seconds: float = 0.0
     keep_versions: int = 5
     """How many versions stay readable, the new one included; older ones are deleted in the same transaction."""
+    currency: str | None = None
+    """ISO 4217 code of every amount."""
+    input: Mapping[str, object] = field(default_factory=dict)
+    """Files, bytes, rows and newest event times that were read."""
+    rejects: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Rejected rows by source table and reason."""
 
 
 @dataclass(frozen=True)
@@ -146,15 +157,7 @@ async def publish_rows(
 
     `on_step` is told each step as it ends. A second publisher waits for the first.
     """
-    url = normalise_url(store_url)
-    tables = RiskTables(store_schema(url))
-    engine = open_store(url)
-    try:
-        async with engine.begin() as connection:
-            await _serialise_publishers(connection)
-            if tables.metadata.schema is not None:
-                await connection.execute(sa.schema.CreateSchema(tables.metadata.schema, if_not_exists=True))
-            await connection.run_sync(tables.metadata.create_all)
+    async with _store(store_url) as (engine, tables):
         on_step("tables ready")
         async with engine.begin() as connection:
             await _serialise_publishers(connection)
@@ -164,12 +167,60 @@ async def publish_rows(
                 await _insert(connection, table, version, rows.get(name, ()))
                 on_step(f"{name} loaded")
             counts = {name: len(rows.get(name, ())) for name in tables.results}
-            await _flip(connection, tables, version, publication, counts, publication.fingerprint or _digest(rows))
+            await _supersede(connection, tables)
+            fingerprint = publication.fingerprint or _digest(rows)
+            await _list_version(connection, tables, version, publication, counts, fingerprint, "PUBLISHED", None)
+            await _point_at(connection, tables, version)
             on_step("pointer flipped")
             await _prune(connection, tables, publication.keep_versions)
             on_step("old versions pruned")
         on_step("committed")
         return PublishedVersion(version, counts)
+
+
+async def record_failure(store_url: str, publication: Publication, reason: str) -> int:
+    """List a run that published nothing as a FAILED version with its reason; returns its number. No row, no flip."""
+    async with _store(store_url) as (engine, tables), engine.begin() as connection:
+        await _serialise_publishers(connection)
+        version = await _next_version(connection, tables)
+        await _list_version(connection, tables, version, publication, {}, publication.fingerprint, "FAILED", reason)
+        return version
+
+
+async def roll_back(store_url: str, version: int) -> None:
+    """Make an older version that is still kept the active one. Raises `NoSuchVersion`, `BadStoreUrl`.
+
+    The next publication gets a number above all others as ever.
+    """
+    async with _store(store_url) as (engine, tables), engine.begin() as connection:
+        await _serialise_publishers(connection)
+        versions = tables.data_versions
+        readable = sa.select(versions.c.data_version).where(versions.c.state != "FAILED")
+        kept = sorted((await connection.scalars(readable)).all())
+        if version not in kept:
+            raise NoSuchVersion(
+                f"no data version {version} can be read; kept are {', '.join(map(str, kept)) or 'none'}"
+            )
+        await _supersede(connection, tables)
+        chosen = versions.update().where(versions.c.data_version == version)
+        await connection.execute(chosen.values(state="PUBLISHED"))
+        await _point_at(connection, tables, version)
+
+
+@asynccontextmanager
+async def _store(store_url: str) -> AsyncIterator[tuple[AsyncEngine, RiskTables]]:
+    """The store with its tables there."""
+    url = normalise_url(store_url)
+    tables = RiskTables(store_schema(url))
+    engine = open_store(url)
+    try:
+        async with engine.begin() as connection:
+            await _serialise_publishers(connection)
+            if tables.metadata.schema is not None:
+                await connection.execute(sa.schema.CreateSchema(tables.metadata.schema, if_not_exists=True))
+            await connection.run_sync(tables.metadata.create_all)
+            await connection.run_sync(add_missing_columns, tables)
+        yield engine, tables
     finally:
         await engine.dispose()
 
@@ -202,18 +253,23 @@ async def _insert(connection: AsyncConnection, table: sa.Table, version: int, ro
     await connection.exec_driver_sql(insert, texts)
 
 
-async def _flip(
+async def _supersede(connection: AsyncConnection, tables: RiskTables) -> None:
+    versions = tables.data_versions
+    await connection.execute(versions.update().where(versions.c.state == "PUBLISHED").values(state="SUPERSEDED"))
+
+
+async def _list_version(
     connection: AsyncConnection,
     tables: RiskTables,
     version: int,
     publication: Publication,
     counts: Mapping[str, int],
     fingerprint: str,
+    state: str,
+    reason: str | None,
 ) -> None:
-    versions, pointer = tables.data_versions, tables.active_data_version
-    await connection.execute(versions.update().where(versions.c.state == "PUBLISHED").values(state="SUPERSEDED"))
     await connection.execute(
-        versions.insert().values(
+        tables.data_versions.insert().values(
             data_version=version,
             watermark=publication.watermark,
             published_at=publication.published_at,
@@ -221,18 +277,28 @@ async def _flip(
             fingerprint=fingerprint,
             flink_version=publication.flink_version,
             duration_seconds=publication.duration_seconds,
-            state="PUBLISHED",
+            state=state,
+            currency=publication.currency,
+            input=dict(publication.input),
+            rejects={source: dict(reasons) for source, reasons in publication.rejects.items()},
+            reason=reason,
         )
     )
+
+
+async def _point_at(connection: AsyncConnection, tables: RiskTables, version: int) -> None:
+    pointer = tables.active_data_version
     flipped = await connection.execute(pointer.update().values(data_version=version))
     if flipped.rowcount == 0:
         await connection.execute(pointer.insert().values(only_row=1, data_version=version))
 
 
 async def _prune(connection: AsyncConnection, tables: RiskTables, keep: int) -> None:
-    """Delete all but the newest `keep` versions, and their entries in data_versions: what is listed can be read."""
+    """Delete all but the newest `keep` readable versions, and their entries in data_versions: what is listed can be
+    read. Failed ones go with the readable ones that they are older than."""
     versions = tables.data_versions.c.data_version
-    newest = sa.select(versions).order_by(versions.desc()).limit(max(1, keep))
+    readable = sa.select(versions).where(tables.data_versions.c.state != "FAILED")
+    newest = readable.order_by(versions.desc()).limit(max(1, keep))
     oldest_kept = min((await connection.scalars(newest)).all())
     for table in (*tables.results.values(), tables.data_versions):
         await connection.execute(table.delete().where(table.c.data_version < oldest_kept))

@@ -3,7 +3,8 @@
 Every result table gets the column `data_version` in front of its key. Two tables of the store's own say which version
 is the active one:
 
-- `data_versions`: one row a published version; the rows of every listed version can be read.
+- `data_versions`: one row a version. The rows of every listed version can be read, except for FAILED ones, which have
+  a reason instead.
 - `active_data_version`: one row, the pointer. A reader reads it and the rows of that version in one transaction.
 
 On PostgreSQL the tables live in the schema `risk`, on SQLite in a file of their own.
@@ -56,6 +57,11 @@ class RiskTables:
             sa.Column(
                 "state", sa.Text, sa.CheckConstraint("state IN ('PUBLISHED', 'SUPERSEDED', 'FAILED')"), nullable=False
             ),
+            # Added later: stores that were made before get them when the next version is published.
+            sa.Column("currency", sa.Text, comment="ISO 4217 code of every amount; empty where there is none."),
+            sa.Column("input", sa.JSON, comment="files, bytes, and by source table: rows, newest (event time)."),
+            sa.Column("rejects", sa.JSON, comment="Rejected rows by source table and reason."),
+            sa.Column("reason", sa.Text, comment="Why a FAILED version was not published."),
         )
         self.active_data_version = sa.Table(
             "active_data_version",
@@ -66,6 +72,17 @@ class RiskTables:
             ),
             sa.Column("data_version", sa.BigInteger, nullable=False),
         )
+
+
+def add_missing_columns(connection: sa.Connection, tables: RiskTables) -> None:
+    """Add the columns of `data_versions` that a store made by an earlier release lacks. They may all be empty."""
+    table = tables.data_versions
+    present = {column["name"] for column in sa.inspect(connection).get_columns(table.name, schema=table.schema)}
+    for column in table.columns:
+        if column.name not in present:
+            kind = column.type.compile(connection.dialect)
+            name = connection.dialect.identifier_preparer.format_table(table)
+            connection.execute(sa.text(f"ALTER TABLE {name} ADD COLUMN {column.name} {kind}"))
 
 
 def _result_table(table: TableSchema, metadata: sa.MetaData) -> sa.Table:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-FOLDERS = ("sources", "wide", "results", "sinks")
+FOLDERS = ("sources", "staging", "wide", "results", "sinks")
 """In the order in which their statements run; inside a folder files run by name."""
 
 _PARTS = re.compile(r"'(?:[^']|'')*'|`[^`]*`|--[^\n]*|[;]|[^'`;-]+|-")

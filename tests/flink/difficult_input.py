@@ -51,8 +51,12 @@ GOOD_POLICIES = [
     _policy("X-free", "2025-01-10", "2026-01-10", premium_minor="0"),
     _policy("X-unknown-device", "2025-01-10", "2026-01-10", device_id="D-nowhere"),
     _policy("X-unknown-store", "2025-01-10", "2026-01-10", store_id="S-nowhere"),
+    _policy("X-of-an-order", "2026-01-10", "2027-01-10", application_id="A1"),
+    _policy("X-on-a-doubtful-device", "2025-01-10", "2026-01-10", device_id="D-twice"),
 ]
 BAD_POLICIES = [
+    _policy("X-twice", "2025-01-10", "2026-01-10"),
+    _policy("X-twice", "2025-01-10", "2027-01-10"),
     _policy("X-ends-before-start", "2025-01-10", "2025-01-09"),
     _policy("X-too-long", "2010-03-01", "2030-03-03"),
     _policy("X-refund-above-premium", "2025-01-10", "2026-01-10", refund_minor="100004"),
@@ -87,13 +91,24 @@ GOOD_CLAIMS = [
     _claim("X-large-2", "X-leap-inside", "2025-02-03", part_code="dear", incurred_minor="1000000000000001"),
     _claim("X-reported-just-before", "X-free", "2026-06-14", reported_at="2026-06-15T12:29:59Z"),
     _claim("X-reported-on-the-watermark", "X-free", "2026-06-14", reported_at="2026-06-15T12:30:00Z"),
+    _claim("X-of-an-order", "X-of-an-order", "2026-02-01", reported_at="2026-05-02T00:00:00Z"),
+    _claim("X-reported-early", "X-free", "2025-05-02", reported_at="2025-04-30T00:00:00Z"),
     _claim("X-occurred-on-the-watermark", "X-free", "2026-06-15", reported_at="2026-06-15T11:00:00Z"),
 ]
 BAD_CLAIMS = [
+    _claim("X-claimed-twice", "X-free", "2025-02-02"),
+    _claim("X-claimed-twice", "X-free", "2025-02-02"),
+    _claim("X-on-a-duplicate", "X-twice", "2025-02-02"),
     _claim("X-orphan", "P-nowhere", "2025-02-02"),
     _claim("X-on-rejected", "X-ends-before-start", "2025-02-02"),
     _claim("X-negative", "X-free", "2025-02-02", incurred_minor="-1"),
     _claim("X-odd-status", "X-free", "2025-02-02", status="MAYBE"),
+]
+
+
+BAD_DEVICES = [
+    {"device_id": "D-twice", "device_model_id": "M0001", "brand": "B", "category": "phone", "device_price_minor": "1"},
+    {"device_id": "D-twice", "device_model_id": "M0002", "brand": "B", "category": "phone", "device_price_minor": "1"},
 ]
 
 
@@ -113,11 +128,11 @@ ORDERS = {
         _order("A1", "INSURED", policy_number="N1"),
         _order("A1", "INSURED", policy_number="N1"),
         _order("A2", "ABNORMAL", finished_at=None, technical_failures=1),
-        _order("A3", "REJECTED", insurer_id=None),
-        _order("A4", "PARKED", insurer_id=None, finished_at=None, attempts=0),
-        _order("A5", "ROUTED", finished_at=None, attempts=0),
-        _order("A6", "SUBMITTING", finished_at=None),
-        _order("A7", "CANCELLED", product_code="SCREEN-tablet"),
+        _order("A3", "REJECTED", insurer_id=None, customer_ref="C2"),
+        _order("A4", "PARKED", insurer_id=None, finished_at=None, attempts=0, customer_ref="C3"),
+        _order("A5", "ROUTED", finished_at=None, attempts=0, customer_ref=None),
+        _order("A6", "SUBMITTING", finished_at=None, channel_id=None),
+        _order("A7", "CANCELLED", product_code="SCREEN-tablet", channel_id=None, store_id="S-nowhere"),
         _order("A8", "REJECTED", premium_minor=-5),
     ],
     # The watermark does not cut orders: what has been exported is final.
@@ -130,18 +145,21 @@ ORDERS = {
 }
 
 REJECTED = {
+    ("policies", "DUPLICATE_KEY"): 2,
+    ("claims", "DUPLICATE_KEY"): 2,
+    ("devices", "DUPLICATE_KEY"): 2,
     ("policies", "END_BEFORE_START"): 1,
     ("policies", "TERM_TOO_LONG"): 1,
     ("policies", "BAD_AMOUNT"): 3,
     ("policies", "MISSING_VALUE"): 1,
-    ("claims", "UNKNOWN_POLICY"): 1,
+    ("claims", "UNKNOWN_POLICY"): 2,
     ("claims", "REJECTED_POLICY"): 1,
     ("claims", "BAD_AMOUNT"): 1,
     ("claims", "BAD_STATUS"): 1,
     ("orders", "BAD_AMOUNT"): 1,
 }
 DOUBTFUL = {
-    ("policies", "UNKNOWN_DEVICE"): 1,
+    ("policies", "UNKNOWN_DEVICE"): 2,
     ("policies", "UNKNOWN_STORE"): 1,
     ("claims", "UNKNOWN_REPAIR_SHOP"): 1,
 }
@@ -153,6 +171,7 @@ def write_difficult_input(folder: Path, policies: int = 12_000, seed: int = 11) 
     write_portfolio(generate_portfolio(policies, seed), source)
     append_rows(source, "policies", [*GOOD_POLICIES, *BAD_POLICIES])
     append_rows(source, "claims", [*GOOD_CLAIMS, *BAD_CLAIMS])
+    append_rows(source, "devices", BAD_DEVICES)
     orders = folder / "orders"
     for day, lines in ORDERS.items():
         (orders / day).mkdir(parents=True)

@@ -19,13 +19,19 @@ COLUMNS = {
     "channels": "{store_id: VARCHAR, channel_id: VARCHAR, channel_name: VARCHAR, region: VARCHAR, tier: VARCHAR}",
     "repair_shops": "{repair_shop_id: VARCHAR, shop_name: VARCHAR, region: VARCHAR}",
 }
+KEYS = {
+    "policies": "policy_id", "claims": "claim_id", "devices": "device_id", "channels": "store_id",
+    "repair_shops": "repair_shop_id",
+}  # fmt: skip
 ORDER_COLUMNS = """{application_id: VARCHAR, product_code: VARCHAR, insurer_id: VARCHAR, state: VARCHAR,
-    premium_minor: BIGINT, decided_at: TIMESTAMPTZ, finished_at: TIMESTAMPTZ, attempts: INT, technical_failures: BIGINT,
-    rerouted: BOOLEAN}"""
+    store_id: VARCHAR, channel_id: VARCHAR, customer_ref: VARCHAR, premium_minor: BIGINT,
+    decided_at: TIMESTAMPTZ, finished_at: TIMESTAMPTZ, attempts: INT, technical_failures: BIGINT, rerouted: BOOLEAN}"""
 
 POLICY_MONTHS = """
 CREATE TEMP TABLE cover AS
-SELECT p.*, coalesce(c.channel_id, 'UNKNOWN') AS channel_id, coalesce(d.device_model_id, 'UNKNOWN') AS device_model_id,
+SELECT p.*, coalesce(c.channel_id, 'UNKNOWN') AS channel_id, coalesce(c.tier, 'UNKNOWN') AS tier,
+    coalesce(c.region, 'UNKNOWN') AS region, datesub('month', start_date, end_date) AS term,
+    coalesce(d.device_model_id, 'UNKNOWN') AS device_model_id,
     coalesce(d.brand, 'UNKNOWN') AS brand, coalesce(d.category, 'UNKNOWN') AS category,
     CASE WHEN cancelled_on <= $today THEN greatest(start_date, least(cancelled_on, end_date)) ELSE end_date END AS stop,
     premium_minor - CASE WHEN cancelled_on > $today THEN 0 ELSE refund_minor END AS net,
@@ -45,22 +51,23 @@ FROM (
 CREATE TEMP TABLE measures AS
 SELECT channel_id, store_id, device_model_id, brand, category, product_code, product_line, insurer_id, m AS month,
     1 AS policies,
-    CASE WHEN exposure_years IS NULL THEN day_b * 4000000000 // 1461 - day_a * 4000000000 // 1461
-        ELSE round(exposure_years * 1e9)::BIGINT * day_b // (seen - start_date)
-            - round(exposure_years * 1e9)::BIGINT * day_a // (seen - start_date) END AS nano_years,
-    net * day_b // (stop - start_date) - net * day_a // (stop - start_date) AS earned,
+    CASE WHEN exposure_years IS NULL THEN (day_b - day_a) * 4000000
+        ELSE round(exposure_years * 1.461e9)::BIGINT // (seen - start_date) * (day_b - day_a)
+            + if(day_a = 0, round(exposure_years * 1.461e9)::BIGINT % (seen - start_date), 0) END AS parts,
+    net * 10000 // (stop - start_date) * (day_b - day_a)
+        + if(day_a = 0, net * 10000 % (stop - start_date), 0) AS earned,
     0 AS claims, 0 AS denied, 0::BIGINT AS incurred, 0 AS early
 FROM portions
 UNION ALL
 SELECT channel_id, store_id, device_model_id, brand, category, product_code, product_line, insurer_id,
-    date_trunc('month', start_date)::DATE, 0, 0, net, 0, 0, 0, 0
+    date_trunc('month', start_date)::DATE, 0, 0, net * 10000, 0, 0, 0, 0
 FROM cover WHERE stop = start_date AND net > 0 AND start_date < $today;
 """
 
 CLAIMS = """
 CREATE TEMP TABLE counted AS
 SELECT k.*, v.channel_id, v.store_id, v.device_model_id, v.brand, v.category, v.product_code, v.product_line,
-    v.insurer_id,
+    v.insurer_id, v.tier, v.region, v.term, v.application_id,
     date_trunc('month', occurred_on)::DATE AS month,
     (status = 'DENIED')::INT AS denied,
     if(status = 'DENIED', 0, incurred_minor) AS incurred,
@@ -79,12 +86,48 @@ SELECT channel_id, store_id, device_model_id, brand, category, product_code, pro
 FROM counted;
 """
 
-SUMS = "sum(policies), sum(nano_years)::DOUBLE / 1e9, sum(earned), sum(claims), sum(denied), sum(incurred)"
+
+ORDERS = """
+CREATE TEMP TABLE last_orders AS
+SELECT * FROM orders WHERE premium_minor >= 0
+QUALIFY row_number() OVER (
+    PARTITION BY application_id ORDER BY finished_at DESC NULLS LAST, coalesce(attempts, 0) DESC, state
+) = 1;
+"""
+
+
+def _by_month(keys: str, more: str = "") -> str:
+    """A group's months; its premium so far is rounded down to whole minor units at the end of each."""
+    return f"""
+        SELECT {keys}, month, policies, parts::DOUBLE / 1.461e9, so_far // 10000 - (so_far - earned) // 10000,
+            claims, denied, incurred {more}
+        FROM (
+            SELECT *, sum(earned) OVER (PARTITION BY {keys} ORDER BY month) AS so_far
+            FROM (
+                SELECT {keys}, month, sum(policies) AS policies, sum(parts) AS parts, sum(earned)::HUGEINT AS earned,
+                    sum(claims) AS claims, sum(denied) AS denied, sum(incurred) AS incurred, sum(early) AS early
+                FROM measures GROUP BY ALL
+            )
+        )"""
+
+
+SQUARED = ("rating_cell", "claim_development")
+"""Tables whose last column is a sum of squares."""
+
 RESULTS = {
-    "channel_month": f"SELECT channel_id, month, {SUMS} FROM measures GROUP BY ALL",
-    "device_model_month": f"SELECT device_model_id, brand, category, month, {SUMS} FROM measures GROUP BY ALL",
-    "store_month": f"SELECT store_id, channel_id, month, {SUMS}, sum(early) FROM measures GROUP BY ALL",
-    "product_month": f"SELECT product_code, product_line, insurer_id, month, {SUMS} FROM measures GROUP BY ALL",
+    "channel_month": f"""
+        SELECT channel_id, month, any_value(p), any_value(x)::DOUBLE / 1.461e9, sum(e), any_value(c), any_value(d),
+            any_value(i)
+        FROM ({_by_month("store_id, channel_id")}) AS stores (store_id, channel_id, month, p0, x0, e, c0, d0, i0)
+        JOIN (
+            SELECT channel_id, month, sum(policies) AS p, sum(parts) AS x, sum(claims) AS c, sum(denied) AS d,
+                sum(incurred) AS i
+            FROM measures GROUP BY ALL
+        ) AS channels USING (channel_id, month)
+        GROUP BY channel_id, month""",
+    "device_model_month": _by_month("device_model_id, brand, category"),
+    "store_month": _by_month("store_id, channel_id", ", early"),
+    "product_month": _by_month("product_code, product_line, insurer_id"),
     "repair_shop_month": """
         WITH means AS (
             SELECT part_code, sum(1 - denied)::HUGEINT AS paid, sum(incurred)::HUGEINT AS total
@@ -100,19 +143,47 @@ RESULTS = {
         SELECT repair_shop_id, part_code, month, claims, incurred, denied, again, early,
             if(paid = 0, 0, upto * total // paid - (upto - claims + denied) * total // paid)
         FROM running JOIN means USING (part_code)""",
-    "insurer_product_day": """
-        WITH last AS (
-            SELECT * FROM orders WHERE premium_minor >= 0
-            QUALIFY row_number() OVER (
-                PARTITION BY application_id ORDER BY finished_at DESC NULLS LAST, coalesce(attempts, 0) DESC, state
-            ) = 1
+    "rating_cell": """
+        SELECT product_code, product_line, category, brand, tier, region, term, year, sum(p), sum(x)::DOUBLE / 1.461e9,
+            sum(c), sum(d), sum(i), sum(s)
+        FROM (
+            SELECT *, 1 AS p, 0 AS c, 0 AS d, 0::BIGINT AS i, 0::HUGEINT AS s,
+                CASE WHEN exposure_years IS NULL THEN days * 4000000
+                    ELSE round(exposure_years * 1.461e9)::BIGINT // (seen - start_date) * days
+                        + if(year = year(start_date), round(exposure_years * 1.461e9)::BIGINT % (seen - start_date), 0)
+                    END AS x
+            FROM (
+                SELECT *, least(make_date(year + 1, 1, 1), seen) - greatest(make_date(year, 1, 1), start_date) AS days
+                FROM (
+                    SELECT *, unnest(range(year(start_date), year(seen - 1) + 1)) AS year
+                    FROM cover WHERE seen > start_date
+                )
+            )
+            UNION ALL BY NAME
+            SELECT *, 0 AS p, 1 AS c, denied AS d, incurred AS i, incurred::HUGEINT * incurred AS s, 0 AS x,
+                year(occurred_on) AS year
+            FROM counted
         )
+        GROUP BY ALL""",
+    "claim_development": """
+        SELECT channel_id, product_line, month, datediff('month', occurred_on, (reported_at AT TIME ZONE 'UTC')::DATE),
+            count(*), sum(denied), sum(incurred), sum(incurred::HUGEINT * incurred)
+        FROM counted GROUP BY ALL""",
+    "customer_funnel": """
+        SELECT coalesce(l.channel_id, c.channel_id, 'UNKNOWN'), date_trunc('month', decided_at)::DATE, count(*),
+            count(DISTINCT customer_ref),
+            count(DISTINCT customer_ref) FILTER (insurer_id IS NOT NULL),
+            count(DISTINCT customer_ref) FILTER (attempts > 0),
+            count(DISTINCT customer_ref) FILTER (state = 'INSURED'),
+            count(DISTINCT customer_ref) FILTER (application_id IN (SELECT application_id FROM counted))
+        FROM last_orders AS l LEFT JOIN channels AS c USING (store_id) GROUP BY ALL""",
+    "insurer_product_day": """
         SELECT coalesce(insurer_id, 'NONE'), product_code, decided_at::DATE, count(*), count_if(state = 'INSURED'),
             count_if(state = 'REJECTED'), count_if(state = 'ABNORMAL'),
             count_if(state IN ('PARKED', 'ROUTED', 'SUBMITTING')), count_if(state = 'CANCELLED'),
             coalesce(sum(premium_minor) FILTER (state = 'INSURED'), 0), sum(coalesce(technical_failures, 0)),
             count_if(coalesce(rerouted, false))
-        FROM last GROUP BY ALL""",
+        FROM last_orders GROUP BY ALL""",
 }
 
 
@@ -126,20 +197,27 @@ def _compute(input_dir: Path, orders_dir: Path | None, watermark: dt.datetime) -
         duck.execute("SET TimeZone = 'UTC'")
         for name, columns in COLUMNS.items():
             files = f"{input_dir}/{name}/*.csv"
-            duck.execute(f"CREATE VIEW {name} AS FROM read_csv('{files}', header = true, columns = {columns})")
+            rows = f"read_csv('{files}', header = true, columns = {columns})"
+            once = f"QUALIFY count(*) OVER (PARTITION BY {KEYS[name]}) = 1 OR {KEYS[name]} IS NULL"
+            duck.execute(f"CREATE TABLE {name} AS FROM {rows} {once}")
         if orders_dir is None:
             columns = (
-                "application_id, product_code, insurer_id, state, premium_minor, decided_at, finished_at, attempts"
+                "application_id, product_code, insurer_id, state, store_id, channel_id, customer_ref, premium_minor, "
+                "decided_at, finished_at, attempts"
             )
             nulls = ", ".join(f"NULL AS {name.strip()}" for name in columns.split(","))
             duck.execute(f"CREATE VIEW orders AS SELECT {nulls}, NULL AS technical_failures, NULL AS rerouted LIMIT 0")
         else:
             files = f"{orders_dir}/*/*.jsonl"
             duck.execute(f"CREATE VIEW orders AS FROM read_json('{files}', columns = {ORDER_COLUMNS})")
-        for script in (POLICY_MONTHS, CLAIMS):
+        for script in (POLICY_MONTHS, CLAIMS, ORDERS):
             for statement in filter(str.strip, script.split(";")):
                 duck.execute(statement, _used(statement, watermark))
-        return {name: duck.execute(query).fetchall() for name, query in RESULTS.items()}
+        found = {name: duck.execute(query).fetchall() for name, query in RESULTS.items()}
+    for name in SQUARED:
+        # Python rounds a whole number to the nearest float.
+        found[name] = [(*row[:-1], float(row[-1])) for row in found[name]]
+    return found
 
 
 def _used(statement: str, watermark: dt.datetime) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -27,13 +29,17 @@ async def read_version(store_url: str, version: int) -> dict[str, list[Row]]:
 
 async def listed_versions(store_url: str) -> list[tuple[int, str]]:
     """Version and state of everything listed, ascending."""
+    return [(row.data_version, row.state) for row in await version_rows(store_url)]
+
+
+async def version_rows(store_url: str) -> list[Any]:
+    """Everything listed, ascending, with all columns as attributes."""
     url = normalise_url(store_url)
     versions = RiskTables(store_schema(url)).data_versions
     engine = create_async_engine(url)
     try:
         async with engine.connect() as connection:
-            query = sa.select(versions.c.data_version, versions.c.state).order_by(versions.c.data_version)
-            return [(row.data_version, row.state) for row in await connection.execute(query)]
+            return list(await connection.execute(sa.select(versions).order_by(versions.c.data_version)))
     finally:
         await engine.dispose()
 

@@ -31,7 +31,11 @@ def test_every_table_of_the_contract_is_declared() -> None:
         "product_month",
         "repair_shop_month",
         "insurer_product_day",
+        "rating_cell",
+        "claim_development",
+        "customer_funnel",
         "source_check",
+        "rejected_row",
     }
 
 

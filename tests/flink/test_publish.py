@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -10,11 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from sluice_flink.publish import BadResults, Row, publish_rows, read_results, rows_from_mappings
-from sluice_flink.risk_store import BadStoreUrl, normalise_url
+from sluice_flink.publish import (
+    BadResults,
+    NoSuchVersion,
+    Row,
+    publish_results,
+    publish_rows,
+    read_results,
+    record_failure,
+    roll_back,
+    rows_from_mappings,
+)
+from sluice_flink.risk_store import BadStoreUrl, RiskTables, normalise_url, open_store, store_schema
 from sluice_flink.sql_files import result_tables
+from tests.flink.command import sluice_flink
 from tests.flink.published_rows import ROWS_PER_TABLE, marked_rows, publication, publisher_command, repository
-from tests.flink.store_reading import active_version, listed_versions, read_active, read_version
+from tests.flink.store_reading import active_version, listed_versions, read_active, read_version, version_rows
 
 
 def marks_of(rows: Mapping[str, Sequence[Row]]) -> set[int]:
@@ -48,6 +60,58 @@ async def test_only_the_newest_versions_are_kept_and_numbers_never_come_again(st
     assert await listed_versions(store_url) == [(3, "SUPERSEDED"), (4, "PUBLISHED")]
     assert marks_of(await read_version(store_url, 3)) == {3}
     assert marks_of(await read_version(store_url, 2)) == set()
+
+
+async def test_a_failed_run_is_listed_with_its_reason_and_changes_nothing_else(store_url: str) -> None:
+    await publish_rows(store_url, marked_rows(1), publication(keep_versions=2))
+    assert await record_failure(store_url, publication(), "claims: too many bad rows") == 2
+    version, rows = await read_active(store_url)
+    assert (version, marks_of(rows)) == (1, {1})
+    assert (await publish_rows(store_url, marked_rows(3), publication(keep_versions=2))).data_version == 3
+    assert await listed_versions(store_url) == [(1, "SUPERSEDED"), (2, "FAILED"), (3, "PUBLISHED")]
+    assert (await version_rows(store_url))[1].reason == "claims: too many bad rows"
+    # A failed version does not push a readable one out, and goes when it is older than all of them.
+    await publish_rows(store_url, marked_rows(4), publication(keep_versions=2))
+    assert await listed_versions(store_url) == [(3, "SUPERSEDED"), (4, "PUBLISHED")]
+
+
+async def test_an_older_version_can_be_made_active_again(store_url: str) -> None:
+    for mark in (1, 2):
+        await publish_rows(store_url, marked_rows(mark), publication(keep_versions=3))
+    await record_failure(store_url, publication(), "no input")
+    await roll_back(store_url, 1)
+    version, rows = await read_active(store_url)
+    assert (version, marks_of(rows)) == (1, {1})
+    assert await listed_versions(store_url) == [(1, "PUBLISHED"), (2, "SUPERSEDED"), (3, "FAILED")]
+    for wrong in (3, 9):
+        with pytest.raises(NoSuchVersion, match="kept are 1, 2"):
+            await roll_back(store_url, wrong)
+    await publish_rows(store_url, marked_rows(4), publication(keep_versions=3))
+    assert await listed_versions(store_url) == [(1, "SUPERSEDED"), (2, "SUPERSEDED"), (3, "FAILED"), (4, "PUBLISHED")]
+
+
+async def test_a_store_of_an_earlier_release_gets_the_new_columns(store_url: str) -> None:
+    await publish_rows(store_url, marked_rows(1), publication())
+    tables = RiskTables(store_schema(normalise_url(store_url)))
+    engine = open_store(normalise_url(store_url))
+    async with engine.begin() as connection:
+        for column in ("currency", "input", "rejects", "reason"):
+            name = connection.dialect.identifier_preparer.format_table(tables.data_versions)
+            await connection.exec_driver_sql(f"ALTER TABLE {name} DROP COLUMN {column}")
+    await engine.dispose()
+    await publish_rows(store_url, marked_rows(2), dataclasses.replace(publication(), currency="EUR"))
+    assert [row.currency for row in await version_rows(store_url)] == [None, "EUR"]
+
+
+def test_the_command_rolls_back_and_says_what_can_not_be(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path / 'risk.db'}"
+    for mark in (1, 2):
+        publish_results(store, marked_rows(mark), publication())
+    assert sluice_flink("rollback", "1", "--store", store).exit_code == 0
+    assert asyncio.run(active_version(store)) == 1
+    refused = sluice_flink("rollback", "7", "--store", store)
+    assert refused.exit_code == 1
+    assert "no data version 7 can be read; kept are 1, 2" in refused.stderr
 
 
 async def test_two_publishers_at_once_publish_two_versions(store_url: str) -> None:

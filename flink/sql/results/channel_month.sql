@@ -11,31 +11,13 @@ CREATE TABLE channel_month (
     PRIMARY KEY (channel_id, `month`) NOT ENFORCED
 ) COMMENT 'Exposure, premium and claims by channel and month.';
 
--- Added up on each side first: a union ends Flink's operator chains, so every policy's months would go through files.
 CREATE VIEW channel_month_rows AS
 SELECT
-    channel_id, `month`,
+    key_2 AS channel_id, `month`,
     SUM(policies) AS policies,
-    CAST(SUM(exposure_nano_years) AS DOUBLE) / 1e9 AS exposure_years,
+    CAST(SUM(exposure_parts) AS DOUBLE) / 1.461e9 AS exposure_years,
     SUM(earned_premium_minor) AS earned_premium_minor,
-    SUM(claims) AS claims,
-    SUM(denied) AS denied,
-    SUM(incurred_minor) AS incurred_minor
-FROM (
-    SELECT
-        channel_id, `month`,
-        SUM(policies) AS policies,
-        SUM(exposure_nano_years) AS exposure_nano_years,
-        SUM(earned_premium_minor) AS earned_premium_minor,
-        CAST(0 AS BIGINT) AS claims, CAST(0 AS BIGINT) AS denied, CAST(0 AS BIGINT) AS incurred_minor
-    FROM policy_month
-    GROUP BY channel_id, `month`
-    UNION ALL
-    SELECT
-        channel_id, `month`,
-        CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT),
-        SUM(claims), SUM(denied), SUM(incurred_minor)
-    FROM claim_wide
-    GROUP BY channel_id, `month`
-)
-GROUP BY channel_id, `month`;
+    SUM(claims) AS claims, SUM(denied) AS denied, SUM(incurred_minor) AS incurred_minor
+FROM portfolio_month
+WHERE group_kind = 'S'
+GROUP BY key_2, `month`;

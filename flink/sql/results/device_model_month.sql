@@ -13,31 +13,9 @@ CREATE TABLE device_model_month (
     PRIMARY KEY (device_model_id, brand, category, `month`) NOT ENFORCED
 ) COMMENT 'Exposure, premium and claims by device model and month.';
 
--- Added up on each side first: a union ends Flink's operator chains, so every policy's months would go through files.
 CREATE VIEW device_model_month_rows AS
 SELECT
-    device_model_id, brand, category, `month`,
-    SUM(policies) AS policies,
-    CAST(SUM(exposure_nano_years) AS DOUBLE) / 1e9 AS exposure_years,
-    SUM(earned_premium_minor) AS earned_premium_minor,
-    SUM(claims) AS claims,
-    SUM(denied) AS denied,
-    SUM(incurred_minor) AS incurred_minor
-FROM (
-    SELECT
-        device_model_id, brand, category, `month`,
-        SUM(policies) AS policies,
-        SUM(exposure_nano_years) AS exposure_nano_years,
-        SUM(earned_premium_minor) AS earned_premium_minor,
-        CAST(0 AS BIGINT) AS claims, CAST(0 AS BIGINT) AS denied, CAST(0 AS BIGINT) AS incurred_minor
-    FROM policy_month
-    GROUP BY device_model_id, brand, category, `month`
-    UNION ALL
-    SELECT
-        device_model_id, brand, category, `month`,
-        CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT),
-        SUM(claims), SUM(denied), SUM(incurred_minor)
-    FROM claim_wide
-    GROUP BY device_model_id, brand, category, `month`
-)
-GROUP BY device_model_id, brand, category, `month`;
+    key_1 AS device_model_id, key_2 AS brand, key_3 AS category, `month`,
+    policies, exposure_years, earned_premium_minor, claims, denied, incurred_minor
+FROM portfolio_month
+WHERE group_kind = 'M';

@@ -13,33 +13,9 @@ CREATE TABLE store_month (
     PRIMARY KEY (store_id, channel_id, `month`) NOT ENFORCED
 ) COMMENT 'Exposure, premium and claims by store and month.';
 
--- Added up on each side first: a union ends Flink's operator chains, so every policy's months would go through files.
 CREATE VIEW store_month_rows AS
 SELECT
-    store_id, channel_id, `month`,
-    SUM(policies) AS policies,
-    CAST(SUM(exposure_nano_years) AS DOUBLE) / 1e9 AS exposure_years,
-    SUM(earned_premium_minor) AS earned_premium_minor,
-    SUM(claims) AS claims,
-    SUM(denied) AS denied,
-    SUM(incurred_minor) AS incurred_minor,
-    SUM(claims_within_30_days) AS claims_within_30_days
-FROM (
-    SELECT
-        store_id, channel_id, `month`,
-        SUM(policies) AS policies,
-        SUM(exposure_nano_years) AS exposure_nano_years,
-        SUM(earned_premium_minor) AS earned_premium_minor,
-        CAST(0 AS BIGINT) AS claims, CAST(0 AS BIGINT) AS denied, CAST(0 AS BIGINT) AS incurred_minor,
-        CAST(0 AS BIGINT) AS claims_within_30_days
-    FROM policy_month
-    GROUP BY store_id, channel_id, `month`
-    UNION ALL
-    SELECT
-        store_id, channel_id, `month`,
-        CAST(0 AS BIGINT), CAST(0 AS BIGINT), CAST(0 AS BIGINT),
-        SUM(claims), SUM(denied), SUM(incurred_minor), SUM(within_30_days)
-    FROM claim_wide
-    GROUP BY store_id, channel_id, `month`
-)
-GROUP BY store_id, channel_id, `month`;
+    key_1 AS store_id, key_2 AS channel_id, `month`,
+    policies, exposure_years, earned_premium_minor, claims, denied, incurred_minor, claims_within_30_days
+FROM portfolio_month
+WHERE group_kind = 'S';

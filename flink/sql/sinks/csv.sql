@@ -34,3 +34,23 @@ CREATE TABLE source_check_csv WITH (
     'connector' = 'filesystem', 'path' = '${results}/source_check', 'format' = 'csv', 'csv.null-literal' = ''
 ) LIKE source_check;
 INSERT OVERWRITE source_check_csv SELECT * FROM source_check_rows;
+
+CREATE TABLE rating_cell_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/rating_cell', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE rating_cell;
+INSERT OVERWRITE rating_cell_csv SELECT * FROM rating_cell_rows;
+
+CREATE TABLE claim_development_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/claim_development', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE claim_development;
+INSERT OVERWRITE claim_development_csv SELECT * FROM claim_development_rows;
+
+CREATE TABLE customer_funnel_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/customer_funnel', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE customer_funnel;
+INSERT OVERWRITE customer_funnel_csv SELECT * FROM customer_funnel_rows;
+
+CREATE TABLE rejected_row_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/rejected_row', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE rejected_row;
+INSERT OVERWRITE rejected_row_csv SELECT * FROM rejected_row_rows;

@@ -14,10 +14,12 @@ SELECT
 FROM orders AS o;
 
 CREATE VIEW order_wide AS
-SELECT
-    application_id, product_code, product_line, COALESCE(insurer_id, 'NONE') AS insurer_id, state, premium_minor,
-    CAST(decided_time AS DATE) AS `day`,
-    COALESCE(technical_failures, 0) AS technical_failures, COALESCE(rerouted, FALSE) AS rerouted
+SELECT /*+ BROADCAST(c) */
+    o.application_id, o.product_code, o.product_line, COALESCE(o.insurer_id, 'NONE') AS insurer_id, o.state, o.premium_minor,
+    COALESCE(o.channel_id, c.channel_id, 'UNKNOWN') AS channel_id, o.store_id, o.customer_ref,
+    CAST(o.decided_time AS DATE) AS `day`,
+    COALESCE(o.attempts, 0) AS attempts,
+    COALESCE(o.technical_failures, 0) AS technical_failures, COALESCE(o.rerouted, FALSE) AS rerouted
 FROM (
     SELECT
         *,
@@ -27,5 +29,6 @@ FROM (
         ) AS line_rank
     FROM order_checked
     WHERE reject_reason IS NULL
-)
-WHERE line_rank = 1;
+) AS o
+LEFT JOIN store_once AS c ON o.store_id = c.store_id
+WHERE o.line_rank = 1;
