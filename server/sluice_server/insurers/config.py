@@ -205,7 +205,7 @@ def _callback(section: Section, reader: Reader, settlement: Settlement, *, like:
     application_id = read_path(callback, "application_id", None)
     idempotency_key = read_path(callback, "idempotency_key", None)
     if "application_id" not in callback and "idempotency_key" not in callback:
-        callback.report("callback", "needs application_id or idempotency_key: where it says which order it tells of")
+        section.report("callback", "needs application_id or idempotency_key: where it says which order it tells of")
     mapping, _ = read_mapping(callback, Use.CALLBACK, settlement=settlement, like=like)
     callback.refuse_unknown()
     return None if verification is None else Callback(verification, application_id, idempotency_key, mapping)
@@ -219,7 +219,7 @@ def _policy_list(section: Section, timeout: float, reader: Reader) -> PolicyList
     application_id = read_path(policies, "application_id", None)
     idempotency_key = read_path(policies, "idempotency_key", None)
     if "application_id" not in policies and "idempotency_key" not in policies:
-        policies.report("list", "needs application_id or idempotency_key: where an item says which order it is of")
+        section.report("list", "needs application_id or idempotency_key: where an item says which order it is of")
     zone = policies.text("time_zone", fallback="UTC")
     try:
         time_zone = ZoneInfo(zone)
@@ -240,6 +240,6 @@ def _policy_list(section: Section, timeout: float, reader: Reader) -> PolicyList
         time_zone=time_zone,
     )
     if read.next_cursor is None and "{page" not in path.source and "page" not in str(plain_value(policies.raw("body"))):
-        policies.report("list", "needs next_cursor, or {page} in its path or body: how to get the next page")
+        section.report("list", "needs next_cursor, or {page} in its path or body: how to get the next page")
     policies.refuse_unknown()
     return read

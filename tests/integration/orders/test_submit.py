@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from sluice_server.domain.breaker.model import Scope
 from sluice_server.domain.errors import ApplicationConflict, InsurerNotConfigured
 from sluice_server.domain.orders.model import OrderState, Outcome, SubmissionKind
 from sluice_server.domain.orders.report import OutcomeReport
+from sluice_server.domain.unit_of_work import Store, UnitOfWork
 from tests.integration.orders.world import A, B, C, World, application, context
 
 
@@ -301,3 +304,36 @@ async def _die_while_calling(world: World) -> None:
         await dying
     world[A].release()
     world.start_process()
+
+
+class CountingStore:
+    """A store that counts its writing units of work: each is a commit of its own."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.writes = 0
+
+    def write(self) -> UnitOfWork:
+        self.writes += 1
+        return self._store.write()
+
+    def read(self) -> UnitOfWork:
+        return self._store.read()
+
+
+async def test_orders_that_fail_in_an_outage_share_commits_and_join_the_incident(world: World) -> None:
+    incident = await world.trip(A, product_line="other")
+    async with world.store.write() as uow:
+        breaker = await uow.breakers.get(Scope(A, "other"))
+        assert breaker is not None
+        assert await uow.breakers.add(replace(breaker, scope=Scope(A)))
+        await uow.commit()
+    world.traffic.cut.clear()
+    counting = CountingStore(world.store)
+    world.start_process(store=counting)
+    world[A].default = "fail"
+    calls = (world.submit(application(f"app-{n}", line="solo"), context()) for n in range(50))
+    orders = [routed.order for routed in await asyncio.gather(*calls)]
+    assert {(order.state, order.incident_id) for order in orders} == {(OrderState.ABNORMAL, incident)}
+    assert all(order.next_attempt_at is not None for order in orders)
+    assert counting.writes == 0, "every one of them went through the shared commits"

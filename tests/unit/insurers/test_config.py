@@ -192,3 +192,55 @@ def test_an_insurer_without_adapter_is_a_precondition() -> None:
     adapters = build_adapters({}, clock=SystemClock(), tracer=Untraced())
     with pytest.raises(InsurerNotConfigured, match="insurer 'x' has no adapter"):
         adapters.get("x")
+
+
+def test_pending_without_a_way_to_learn_the_outcome_is_refused(tmp_path: Path) -> None:
+    source = """\
+insurers:
+  alpha:
+    base_url: https://alpha.example
+    submit: { path: /x, body: {}, policy_number: p, outcomes: [ { status: 202, outcome: PENDING } ] }
+"""
+    assert problems(tmp_path, source) == [
+        "4: insurers.alpha.submit.outcomes: PENDING needs inquire or callback, or nobody would ever know the outcome"
+    ]
+
+
+def test_mistakes_in_tokens_callbacks_lists_and_settlement_are_named(tmp_path: Path) -> None:
+    source = """\
+insurers:
+  alpha:
+    base_url: https://alpha.example
+    headers: { Authorization: x }
+    oauth2: { token_url: "http://tokens.example/t", client_id: c, client_secret: plain, credentials_in: cookie }
+    settlement: { within_seconds: 0 }
+    submit: { path: /x, body: {}, policy_number: p, outcomes: [ { status: 200, outcome: SUCCESS } ] }
+    callback:
+      signing: { algorithm: rsa-sha256, public_key_file: missing.pem }
+      outcomes: [ { path: s, table: { ok: SUCCESS, none: NOT_FOUND } } ]
+    list: { path: "/p/{application.application_id}", policy_number: n, time_zone: Mars/North }
+"""
+    a = "insurers.alpha"
+    assert problems(tmp_path, source) == [
+        f"5: {a}.oauth2: sets the header Authorization, which headers sets as well; remove one of them",
+        (
+            f"5: {a}.oauth2.client_secret: "
+            "must be env:NAME or file:PATH; the secret itself does not belong into this file"
+        ),
+        f"5: {a}.oauth2.credentials_in: must be one of header, body, not 'cookie'",
+        f"5: {a}.oauth2.token_url: is not encrypted; use https://, or say insecure_plain_http: true",
+        f"6: {a}.settlement.within_seconds: must be more than 0 and at most 604800, not 0",
+        f"8: {a}.callback: needs application_id or idempotency_key: where it says which order it tells of",
+        f"9: {a}.callback.signing.public_key_file: there is no file missing.pem",
+        (
+            f"10: {a}.callback.outcomes[0].table.none: must be one of SUCCESS, BUSINESS_REJECTION, UNKNOWN, PENDING, "
+            "TECHNICAL_FAILURE, not 'NOT_FOUND'"
+        ),
+        f"11: {a}.list: needs application_id or idempotency_key: where an item says which order it is of",
+        f"11: {a}.list: needs next_cursor, or {{page}} in its path or body: how to get the next page",
+        (
+            f"11: {a}.list.path: {{application.application_id}} begins with none of day, next_day, start, end, cursor, "
+            "page"
+        ),
+        f"11: {a}.list.time_zone: 'Mars/North' is no time zone; write one such as Asia/Shanghai",
+    ]

@@ -13,8 +13,9 @@ from typing import Any
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import ConcurrentChange, InsurerNotConfigured, OrderNotFound, SluiceError, Unavailable
 from sluice_server.domain.orders.failures import followed_up
-from sluice_server.domain.orders.history import accepted, begun, concluded, inquired, stored
-from sluice_server.domain.orders.model import Order, Outcome, Submission, SubmissionKind
+from sluice_server.domain.orders.history import accepted, begun, concluded, inquired, insured_elsewhere, stored
+from sluice_server.domain.orders.incidents import OpenIncidents
+from sluice_server.domain.orders.model import Order, OrderState, Outcome, Submission, SubmissionKind
 from sluice_server.domain.orders.ports import (
     AdapterDirectory,
     DecisionLog,
@@ -70,6 +71,7 @@ class InsurerCalls:
         self._sleep = sleep
         self._under_way: dict[str, asyncio.Task[Order]] = {}
         self._keys: dict[str, str] = {}
+        self._incidents = OpenIncidents(store, timing)
         self._tasks: set[asyncio.Task[Order]] = set()
 
     def under_way(self, application_id: str) -> asyncio.Task[Order] | None:
@@ -242,10 +244,13 @@ class InsurerCalls:
     ) -> Order:
         if isinstance(result, SubmissionPending):
             return await self._accept(known, order, submission_id, result)
-        if known is not None and result.outcome not in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN):
-            # Nothing else changes with it (no alarm, no incident), so it may share a commit.
-            changed = concluded(known, submission_id, result, now=self._clock.now())
-            if changed.final:
+        if known is not None:
+            now = self._clock.now()
+            changed = concluded(known, submission_id, result, now=now)
+            if not insured_elsewhere(changed, submission_id):
+                # Nothing else changes with it, so it shares a commit: an outage fails hundreds of orders a second.
+                if changed.state is OrderState.ABNORMAL:
+                    changed = await self._incidents.joined(changed, now)
                 await self._log.save(changed)
                 self._notify()
                 return stored(changed)

@@ -41,15 +41,28 @@ async def became_abnormal(uow: UnitOfWork, order: Order, *, timing: OrderTiming,
         return order
     if not order.submit_requested:
         return replace(order, next_attempt_at=None)
-    incident_id = next((b.incident_id for b in await _breakers(uow, order) if b.incident_id), "")
+    return joining(order, await open_incident(uow, order), timing=timing, now=now)
+
+
+def joining(order: Order, incident_id: str, *, timing: OrderTiming, now: datetime) -> Order:
+    """An order that Sluice submits and that has become ABNORMAL, in its insurer's incident ("" where none is open)."""
     return replace(order, incident_id=incident_id, next_attempt_at=timing.retry_at(order, now))
 
 
-async def belongs_to_recovery(uow: UnitOfWork, order: Order) -> bool:
-    """Whether the order waits for the recovery of its insurer (see ``reconcile``)."""
-    return order.incident_id != "" and any(
-        b.incident_id == order.incident_id and b.state in RECOVERING for b in await _breakers(uow, order)
-    )
+async def open_incident(uow: UnitOfWork, order: Order) -> str:
+    """The open incident of the order's insurer, as a whole or for its product line; empty when there is none."""
+    return next((b.incident_id for b in await _breakers(uow, order) if b.incident_id), "")
+
+
+async def joined_recovery(uow: UnitOfWork, order: Order) -> Order | None:
+    """The order in its insurer's recovery, for which it waits (see ``reconcile``); None when it waits for none.
+
+    One that became abnormal in the moment of the trip and was seen by neither side has no incident yet.
+    """
+    for breaker in await _breakers(uow, order):
+        if breaker.state in RECOVERING and breaker.incident_id and order.incident_id in ("", breaker.incident_id):
+            return replace(order, incident_id=breaker.incident_id)
+    return None
 
 
 async def _breakers(uow: UnitOfWork, order: Order) -> list[Breaker]:

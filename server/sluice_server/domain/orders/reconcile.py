@@ -36,7 +36,7 @@ from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import ConcurrentChange, InsurerNotConfigured
 from sluice_server.domain.orders.calls import InsurerCalls, NotDecidedYet
 from sluice_server.domain.orders.decide import ANY_DISPOSITION, SOMEBODY, Decisions
-from sluice_server.domain.orders.failures import became_abnormal, belongs_to_recovery, followed_up
+from sluice_server.domain.orders.failures import became_abnormal, followed_up, joined_recovery
 from sluice_server.domain.orders.history import given_up, stored
 from sluice_server.domain.orders.model import Order, OrderState, SubmissionKind
 from sluice_server.domain.orders.ports import DecisionLog
@@ -124,9 +124,9 @@ class ReconcileOrder:
                 order = asked
             if not self._timing.move_orders_of_incident:
                 async with self._store.read() as uow:
-                    waits = await belongs_to_recovery(uow, order)
-                if waits:
-                    return await self._wait_for_recovery(order)
+                    waiting = await joined_recovery(uow, order)
+                if waiting is not None:
+                    return await self._wait_for_recovery(waiting)
             return await self._move(order)
         except InsurerNotConfigured:
             await self._wait(order)
