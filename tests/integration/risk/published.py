@@ -14,7 +14,13 @@ PUBLISHED_AT = datetime(2026, 11, 1, 3, 30, tzinfo=UTC)
 _EMPTY: Mapping[str, Any] = {"STRING": "NONE", "BIGINT": 0, "DOUBLE": 0.0}
 
 
-async def publish(store_url: str, tables: Mapping[str, Iterable[Mapping[str, Any]]], *, keep_versions: int = 5) -> int:
+async def publish(
+    store_url: str,
+    tables: Mapping[str, Iterable[Mapping[str, Any]]],
+    *,
+    keep_versions: int = 5,
+    currency: str | None = None,
+) -> int:
     """Publishes the rows (columns that are not given are empty) and returns the data version."""
     declared = result_tables()
     rows = {
@@ -23,5 +29,5 @@ async def publish(store_url: str, tables: Mapping[str, Iterable[Mapping[str, Any
         ]
         for name, given in tables.items()
     }
-    publication = Publication(WATERMARK, PUBLISHED_AT, "abc", "2.2.1", 12.5, keep_versions)
+    publication = Publication(WATERMARK, PUBLISHED_AT, "abc", "2.2.1", 12.5, keep_versions, currency)
     return (await publish_rows(store_url, rows_from_mappings(rows), publication)).data_version

@@ -51,6 +51,14 @@ async def test_a_store_without_a_version_says_so_and_nothing_is_created(
     assert files_in(tmp_path) == []
 
 
+async def test_the_stamp_tells_the_currency_of_the_data(reader: RiskStoreReader, store_url: str) -> None:
+    await publish(store_url, channels(3))
+    assert (await reader.stamp(None)).currency is None
+    await publish(store_url, channels(3), currency="EUR")
+    assert (await reader.stamp(None)).currency == "EUR"
+    assert (await reader.select(CLAIMS, 2)).stamp.currency == "EUR"
+
+
 async def test_the_reader_sees_what_is_published_later(reader: RiskStoreReader, store_url: str) -> None:
     with pytest.raises(DataVersionNotFound):
         await reader.stamp(None)

@@ -129,6 +129,7 @@ class AnswerQuery:
     async def _answer(
         self, plan: QueryPlan, found: TableAnswer, level: float, total_size: int, token: str
     ) -> QueryAnswer:
+        currency = found.stamp.currency or self._model.currency_code
         variation: dict[str, float] = {}
         for metric in plan.metrics:
             if metric.interval is not None and metric.interval.amount is not None:
@@ -139,8 +140,7 @@ class AnswerQuery:
             by_name = dict(zip(names, sums, strict=True))
             exposure = float(by_name[plan.table.exposure])
             return {
-                m.name: metric_value(m, by_name, exposure, variation.get(m.name, 0.0), level, self._model.currency_code)
-                for m in metrics
+                m.name: metric_value(m, by_name, exposure, variation.get(m.name, 0.0), level, currency) for m in metrics
             }
 
         totals = None

@@ -24,6 +24,8 @@ class DataStamp:
     watermark: datetime
     """Events up to this moment are in the data, UTC."""
     published_at: datetime
+    currency: str | None = None
+    """ISO 4217 code of its amounts; None where the data do not say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ class ListAnomalies:
             ),
             screened={kind: sum(a.entity == kind for a in judged) for kind in kinds},
             flagged={kind: sum(a.entity == kind and a.flagged for a in judged) for kind in kinds},
-            currency_code=self._model.currency_code,
+            currency_code=stamp.currency or self._model.currency_code,
             stamp=stamp,
         )
 

@@ -164,16 +164,16 @@ class RiskStoreReader:
 
     async def _stamp(self, connection: AsyncConnection, data_version: int | None) -> DataStamp:
         versions, pointer = self._tables.data_versions, self._tables.pointer
-        query = sa.select(versions.c.data_version, versions.c.watermark, versions.c.published_at).where(
-            versions.c.state != DataVersionState.FAILED.value
-        )
+        query = sa.select(
+            versions.c.data_version, versions.c.watermark, versions.c.published_at, versions.c.currency
+        ).where(versions.c.state != DataVersionState.FAILED.value)
         if data_version is None:
             query = query.join(pointer, pointer.c.data_version == versions.c.data_version)
         else:
             query = query.where(versions.c.data_version == data_version)
         row = (await connection.execute(query)).one_or_none()
         if row is not None:
-            return DataStamp(int(row.data_version), _utc(row.watermark), _utc(row.published_at))
+            return DataStamp(int(row.data_version), _utc(row.watermark), _utc(row.published_at), row.currency or None)
         if data_version is None:
             raise _nothing_published()
         raise DataVersionNotFound(

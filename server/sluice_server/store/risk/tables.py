@@ -26,6 +26,7 @@ class RiskTables:
             sa.Column("flink_version", sa.Text),
             sa.Column("duration_seconds", sa.Double),
             sa.Column("state", sa.Text),
+            sa.Column("currency", sa.Text),
         )
         self.pointer = sa.Table("active_data_version", self._metadata, sa.Column("data_version", sa.BigInteger))
 
