@@ -41,6 +41,10 @@ gen: install ## Generate the Python stubs and descriptors from protos/
 bench: install ## Run the benchmarks, ONLY=NAME one of them; figures go to build/bench/NAME.json
 	@tools/bench $(ONLY)
 
+.PHONY: flink-cluster
+flink-cluster: install ## Start a real Flink cluster on loopback (1 JobManager, 2 TaskManagers), run the risk job there, stop it
+	@.venv/bin/sluice-flink try-cluster $(ARGS)
+
 .PHONY: chaos
 chaos: install ## Kill and break things at length: KILLS=200 SEED=7 (build/chaos.json)
 	@$(PY) -m tests.chaos.run $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))

@@ -6,6 +6,8 @@ import asyncio
 import datetime as dt
 import enum
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +18,7 @@ from rich.console import Console
 from sluice_flink import contract as contract_page
 from sluice_flink import generate as generator
 from sluice_flink import job
+from sluice_flink.cluster import ClusterFailed, loopback_cluster
 from sluice_flink.embedded import EmbeddedSettings, RemoteCluster
 from sluice_flink.findings import JobFailed
 from sluice_flink.fremtpl2 import import_fremtpl2
@@ -23,7 +26,7 @@ from sluice_flink.inputs import BadInput
 from sluice_flink.progress import live_display, summary_table
 from sluice_flink.publish import BadResults, NoSuchVersion, roll_back
 from sluice_flink.risk_store import BadStoreUrl
-from sluice_flink.work_folder import ForeignFiles
+from sluice_flink.work_folder import ForeignFiles, claim
 
 
 class Target(enum.StrEnum):
@@ -130,6 +133,36 @@ def import_data(
     except BadInput as error:
         _fail("freMTPL2 can not be read", *error.problems)
     typer.echo(", ".join(f"{name} {count:,}" for name, count in rows.items()))
+
+
+@app.command("try-cluster")
+def try_cluster(
+    work: Annotated[Path, typer.Option(help="Scratch folder of this command's own; emptied first.")] = Path(
+        "build/flink-cluster"
+    ),
+    policies: Annotated[int, typer.Option(min=1, help="Number of generated policies.")] = 50_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same portfolio.")] = 1,
+) -> None:
+    """Start a JobManager and two TaskManagers on this machine, run the same job there as embedded, and stop them."""
+    try:
+        claim(work)
+        generator.write_portfolio(generator.generate_portfolio(policies, seed), work / "source")
+        with loopback_cluster(work / "cluster") as cluster:
+            seen = cluster.get("/overview")
+            typer.echo(
+                f"cluster at http://{cluster.rest}: Flink {seen['flink-version']}, {seen['taskmanagers']} TaskManagers"
+            )
+            program = [sys.executable, "-c", "from sluice_flink.cli import app; app()"]
+            store = f"sqlite:///{(work / 'risk.db').resolve()}"
+            options = ["--input", work / "source", "--store", store, "--work", work / "job", "--rest", cluster.rest]
+            command = [*program, "run", "--target", "remote", *map(str, options)]
+            done = subprocess.run(command)  # noqa: S603 - the command is this one
+            for job_id, state in cluster.jobs().items():
+                typer.echo(f"the cluster says: job {job_id} {state}")
+    except (ForeignFiles, ClusterFailed) as error:
+        _fail(str(error))
+    typer.echo("cluster stopped")
+    raise typer.Exit(done.returncode)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sluice_flink import embedded
 from sluice_flink.findings import JobFailed, currencies, judge, read_findings, rejects
 from sluice_flink.inputs import BadInput, StagedInput, stage
-from sluice_flink.progress import Display, FlinkProgress, NoDisplay, read_flink_progress
+from sluice_flink.progress import Display, FlinkProgress, NoDisplay, answers, read_flink_progress
 from sluice_flink.publish import BadResults, Publication, publish_results, read_results, record_failure
 from sluice_flink.risk_store import normalise_url
 from sluice_flink.sql_files import FOLDERS, statements
@@ -95,6 +95,10 @@ class _Run:
         parameters, display = self._parameters, self._display
         watermark = choose_watermark(parameters, self._now)
         self._know(watermark=watermark, keep_versions=parameters.keep_versions)
+        remote = parameters.remote
+        # Flink's client would go on trying for more than a minute.
+        if remote is not None and not answers(f"http://{remote.host}:{remote.port}"):
+            raise JobFailed(f"no Flink cluster answers at {remote.host}:{remote.port}")
         with self._stage("check and stage the input"):
             staged = stage(parameters.input_dir, parameters.orders_dir, parameters.work_dir)
             self._know(fingerprint=staged.fingerprint, input=staged.describe())

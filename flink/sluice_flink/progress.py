@@ -47,6 +47,18 @@ def read_flink_progress(rest_url: str, job_id: str) -> FlinkProgress | None:
     )
 
 
+def answers(rest_url: str) -> bool:
+    """Whether a Flink cluster's REST endpoint is there."""
+    connection = http.client.HTTPConnection(str(urlsplit(rest_url).netloc), timeout=5)
+    try:
+        connection.request("GET", "/overview")
+        return "taskmanagers" in json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+
+
 class Display(Protocol):
     """Told what the job does."""
 
