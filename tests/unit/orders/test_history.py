@@ -112,6 +112,9 @@ def test_an_answer_to_a_repeat_settles_the_unknown_call_before_it(outcome: Outco
     assert order.final
     assert not order.unsettled
     assert order.submissions[0].outcome is Outcome.UNKNOWN
+    # The same policy under the same key is no second one.
+    assert order.submissions[0].policy_number == order.policy_number
+    assert not any(insured_elsewhere(order, submission.submission_id) for submission in order.submissions)
 
 
 def test_a_late_success_insures_an_order_that_nobody_else_was_asked_for() -> None:

@@ -219,7 +219,9 @@ def reported(order: Order, submission: Submission, *, now: datetime) -> Order:
     assert submission.outcome is not None, "a report has an outcome"
     changed = replace(order, submissions=(*order.submissions, submission), updated_at=now)
     if submission.outcome is not Outcome.UNKNOWN:
-        changed = _settle(changed, submission.insurer_id, submission.outcome, now=now)
+        changed = _settle(
+            changed, submission.insurer_id, submission.outcome, now=now, policy_number=submission.policy_number
+        )
     return _follow(changed, submission, submission.outcome, now=now)
 
 
@@ -242,7 +244,7 @@ def _follow(order: Order, submission: Submission, outcome: Outcome, *, now: date
     changed = order
     if outcome in (Outcome.SUCCESS, Outcome.BUSINESS_REJECTION):
         # The insurer's word under the same key: it tells of the earlier calls too.
-        changed = _settle(order, submission.insurer_id, outcome, now=now)
+        changed = _settle(order, submission.insurer_id, outcome, now=now, policy_number=submission.policy_number)
     event = EVENT_OF_OUTCOME[outcome]
     if event is OrderEvent.DECLINED and changed.unsettled:
         event = OrderEvent.LOST  # a malformed repeat says nothing about the call before it
