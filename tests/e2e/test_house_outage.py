@@ -135,7 +135,8 @@ async def test_a_failing_insurer_is_cut_by_itself_and_comes_back_through_two_peo
         assert told.retried_orders > 0
         assert told.abnormal_orders_left == 0
         assert told.HasField("close_time")
-        assert all(alarm["name"] != "OrderInsuredTwice" for alarm in home.alarms.received())
+        assert home.alarms is not None
+        assert all(received["name"] != "OrderInsuredTwice" for received in home.alarms.received())
         ended = await cut_alarm(home, resolved=True)
         assert ended["starts_at"] == alarm["starts_at"]
 
