@@ -24,7 +24,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 Reason = Annotated[str, typer.Option(help="Why, for the audit trail.")]
 DEFAULT_ADDRESS = "127.0.0.1:7350"
 
+PIPED_WIDTH = 200
+"""Columns where the output is no terminal: what is read by grep must not be cut."""
+
 output = Console()
+if not output.is_terminal:
+    output = Console(width=PIPED_WIDTH)
 problems = Console(stderr=True)
 
 

@@ -37,7 +37,19 @@ def list_incidents(
     if as_json:
         print_json(answer)
         return
-    table = Table(id_column(), "insurer", "state", "cut at", "evidence", "to cut", "to recover", "orders", "left")
+    table = Table(
+        id_column(),
+        "insurer",
+        "state",
+        "cut at",
+        "evidence",
+        "to cut",
+        "to recover",
+        "orders",
+        "left",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
     for incident in answer.incidents:
         table.add_row(
             incident.incident_id,

@@ -42,7 +42,19 @@ def list_insurers(address: Address = DEFAULT_ADDRESS, as_json: AsJson = False) -
     if as_json:
         print_json(answer)
         return
-    table = Table("insurer", "state", "mode", "admitted", "failures", "backlog", "since", id_column(), "adapter")
+    table = Table(
+        "insurer",
+        "state",
+        "mode",
+        "admitted",
+        "failures",
+        "backlog",
+        "since",
+        id_column(),
+        "adapter",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
     for insurer in answer.insurers:
         for breaker in (insurer.breaker, *insurer.product_line_breakers):
             whole = not breaker.product_line
