@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from sluice_server.domain.context import SystemClock
 from sluice_server.domain.errors import InvalidInput
 from sluice_server.domain.orders.model import Outcome
+from sluice_server.domain.orders.ports import SubmissionPending
 from sluice_server.domain.tracing import Untraced
 from sluice_server.insurers.directory import ConfiguredAdapters, open_adapters
 from tests.support.submissions import decided, submission_request
 
+EXAMPLE = Path(__file__).parents[3] / "docs" / "example-adapter"
 SOURCE = '''
 from sluice_server.domain.orders.model import Outcome
 from sluice_server.domain.orders.ports import SubmissionResult
@@ -78,3 +81,50 @@ def test_every_adapter_that_cannot_be_built_is_named(tmp_path: Path) -> None:
         ("insurers.letters.adapter", "'paper-mail' cannot be used: options need a prefix"),
         ("insurers.pigeons.adapter", "no adapter 'pigeon' is installed; installed: paper-mail"),
     ]
+
+
+@pytest.fixture
+def drop_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The documentation's example, installed; its folder."""
+    site = tmp_path / "site"
+    info = site / "drop_box_adapter-1.dist-info"
+    info.mkdir(parents=True)
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    names = "\n".join(f"{k} = {v}" for k, v in project["entry-points"]["sluice.insurers"].items())
+    (info / "entry_points.txt").write_text(f"[sluice.insurers]\n{names}\n")
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.syspath_prepend(EXAMPLE)
+    monkeypatch.delitem(sys.modules, "drop_box_adapter", raising=False)
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    return folder
+
+
+async def test_the_example_adapter_hands_a_request_over_and_reads_the_answer(tmp_path: Path, drop_box: Path) -> None:
+    adapters = opened(tmp_path, f"{{ letters: {{ adapter: drop-box, options: {{ folder: {drop_box} }} }} }}")
+    adapter, request = adapters.get("letters"), submission_request()
+    assert await adapter.inquire(request) is None
+    for _ in range(2):  # a repeat under the same key is no second request
+        assert isinstance(await adapter.submit(request), SubmissionPending)
+    (asked,) = [path for path in (drop_box / "requests").iterdir() if not path.name.startswith(".")]
+    assert isinstance(await adapter.inquire(request), SubmissionPending)
+    (drop_box / "answers" / asked.name).write_text('{"policy_number": "L-1"}')
+    result = decided(await adapter.inquire(request))
+    assert (result.outcome, result.policy_number) == (Outcome.SUCCESS, "L-1")
+    (drop_box / "answers" / asked.name).write_text('{"policy_nu')
+    assert decided(await adapter.inquire(request)).outcome is Outcome.UNKNOWN
+    await adapters.close()
+
+
+async def test_the_example_adapter_knows_when_nothing_was_handed_over(tmp_path: Path, drop_box: Path) -> None:
+    adapters = opened(tmp_path, f"{{ letters: {{ adapter: drop-box, options: {{ folder: {drop_box} }} }} }}")
+    (drop_box / "requests").rmdir()
+    assert decided(await adapters.get("letters").submit(submission_request())).outcome is Outcome.TECHNICAL_FAILURE
+    await adapters.close()
+
+
+@pytest.mark.usefixtures("drop_box")
+def test_the_example_adapter_refuses_wrong_options(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="must name a folder that exists"):
+        opened(tmp_path, "{ letters: { adapter: drop-box, options: { folder: /nowhere/at/all } } }")
