@@ -142,7 +142,8 @@ def summary_table(
     table.add_column("", justify="right")
     for (source, finding), rows in sorted(findings.items()):
         if rows:
-            table.add_row("read" if finding == "READ" else "[yellow]found", f"{source} {finding}", f"{rows:,}")
+            plain = finding == "READ" or finding.startswith("CURRENCY_")
+            table.add_row("read" if plain else "[yellow]found", f"{source} {finding}", f"{rows:,}")
     table.add_section()
     for name, rows in row_counts.items():
         table.add_row("published", name, f"{rows:,} rows")

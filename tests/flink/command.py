@@ -25,13 +25,24 @@ class Finished:
         return report
 
 
-def sluice_flink(*arguments: str | Path) -> Finished:
+def sluice_flink(*arguments: str | Path, timeout_seconds: float = 300) -> Finished:
     """Run the command to its end."""
     command = [sys.executable, "-c", "from sluice_flink.cli import app; app()", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout_seconds)
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
-def run_job(input_dir: Path, store_url: str, work: Path, *more: str | Path) -> Finished:
+def run_job(input_dir: Path, store_url: str, work: Path, *more: str | Path, timeout_seconds: float = 300) -> Finished:
     """`sluice-flink run` with a JSON report."""
-    return sluice_flink("run", "--input", input_dir, "--store", store_url, "--work", work, "--json", *more)
+    return sluice_flink(
+        "run",
+        "--input",
+        input_dir,
+        "--store",
+        store_url,
+        "--work",
+        work,
+        "--json",
+        *more,
+        timeout_seconds=timeout_seconds,
+    )

@@ -201,12 +201,8 @@ def _compute(input_dir: Path, orders_dir: Path | None, watermark: dt.datetime) -
             once = f"QUALIFY count(*) OVER (PARTITION BY {KEYS[name]}) = 1 OR {KEYS[name]} IS NULL"
             duck.execute(f"CREATE TABLE {name} AS FROM {rows} {once}")
         if orders_dir is None:
-            columns = (
-                "application_id, product_code, insurer_id, state, store_id, channel_id, customer_ref, premium_minor, "
-                "decided_at, finished_at, attempts"
-            )
-            nulls = ", ".join(f"NULL AS {name.strip()}" for name in columns.split(","))
-            duck.execute(f"CREATE VIEW orders AS SELECT {nulls}, NULL AS technical_failures, NULL AS rerouted LIMIT 0")
+            typed = ORDER_COLUMNS.strip("{}").replace(":", "").replace("\n", " ")
+            duck.execute(f"CREATE TABLE orders ({typed})")
         else:
             files = f"{orders_dir}/*/*.jsonl"
             duck.execute(f"CREATE VIEW orders AS FROM read_json('{files}', columns = {ORDER_COLUMNS})")
