@@ -45,6 +45,10 @@ bench: install ## Run the benchmarks, ONLY=NAME one of them; figures go to build
 flink-cluster: install ## Start a real Flink cluster on loopback (1 JobManager, 2 TaskManagers), run the risk job there, stop it
 	@.venv/bin/sluice-flink try-cluster $(ARGS)
 
+.PHONY: flink-connectors
+flink-connectors: ## Fetch the jars for reading PostgreSQL with Flink (needs Maven), each checked against its SHA-256
+	@python3 tools/flink-connectors
+
 .PHONY: chaos
 chaos: install ## Kill and break things at length: KILLS=200 SEED=7 (build/chaos.json)
 	@$(PY) -m tests.chaos.run $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))

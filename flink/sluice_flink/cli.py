@@ -23,6 +23,7 @@ from sluice_flink.embedded import EmbeddedSettings, RemoteCluster
 from sluice_flink.findings import JobFailed
 from sluice_flink.fremtpl2 import import_fremtpl2
 from sluice_flink.inputs import BadInput
+from sluice_flink.jdbc_input import is_database
 from sluice_flink.progress import live_display, summary_table
 from sluice_flink.publish import BadResults, NoSuchVersion, roll_back
 from sluice_flink.risk_store import BadStoreUrl
@@ -42,7 +43,15 @@ _errors = Console(stderr=True)
 
 @app.command()
 def run(
-    input_dir: Annotated[Path, typer.Option("--input", help="Folder of the source tables (CSV).")],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--input",
+            envvar="SLUICE_FLINK_INPUT",
+            show_envvar=True,
+            help="Folder of the source tables (CSV, Parquet, JSON lines) or postgresql://HOST/DATABASE.",
+        ),
+    ],
     store: Annotated[str, typer.Option(help="Risk query store: sqlite:///FILE or postgresql://HOST/DATABASE.")],
     orders: Annotated[Path | None, typer.Option(help="Folder of Sluice's exported orders (dt=…/*.jsonl).")] = None,
     watermark: Annotated[
@@ -56,6 +65,10 @@ def run(
         Target.EMBEDDED
     ),
     rest: Annotated[str, typer.Option(help="HOST:PORT of the remote JobManager's REST endpoint.")] = "127.0.0.1:8081",
+    schema: Annotated[str, typer.Option(help="Schema of the source tables in a database.")] = "public",
+    connectors: Annotated[Path, typer.Option(help="Folder of the jars that a database takes.")] = Path(
+        "build/flink-connectors"
+    ),
     parallelism: Annotated[int, typer.Option(min=1, help="Slots to use.")] = EmbeddedSettings().parallelism,
     reject_limit: Annotated[float, typer.Option(min=0, max=1, help="Share of a table's rows that may be bad.")] = 0.01,
     keep: Annotated[int, typer.Option(min=1, help="Data versions that stay readable.")] = 5,
@@ -63,10 +76,17 @@ def run(
 ) -> None:
     """Run all jobs on the embedded mini cluster and publish one data version. Exit 1: nothing was published."""
     parameters = job.RunParameters(
-        input_dir, orders, store, work, _instant(watermark), reject_limit=reject_limit, keep_versions=keep,
+        Path("." if is_database(source) else source),
+        orders,
+        store,
+        work,
+        _instant(watermark),
+        reject_limit=reject_limit,
+        keep_versions=keep,
         flink=EmbeddedSettings(parallelism=parallelism),
+        database=job.SourceDatabase(source, schema, connectors) if is_database(source) else None,
         remote=_cluster(rest, parallelism) if target is Target.REMOTE else None,
-    )  # fmt: skip
+    )
     try:
         with live_display(_errors) as display:
             report = job.run(parameters, _now, display)

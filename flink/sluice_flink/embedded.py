@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,11 +65,15 @@ def prepare_environment(work: Path, settings: EmbeddedSettings, input_bytes: int
 
 
 def start(
-    work: Path, settings: EmbeddedSettings, input_bytes: int = 0, remote: RemoteCluster | None = None
+    work: Path,
+    settings: EmbeddedSettings,
+    input_bytes: int = 0,
+    remote: RemoteCluster | None = None,
+    jars: Sequence[Path] = (),
 ) -> EmbeddedFlink:
     """Start the JVM and a batch table environment: on a mini cluster in it, or on the cluster that `remote` names.
 
-    Temporary files go under `work`; `input_bytes` is how much will be read.
+    Temporary files go under `work`; `input_bytes` is how much will be read; `jars` go with the job.
     """
     prepare_environment(work, settings, input_bytes)
     # Imported here: importing pyflink reads the environment variables set above.
@@ -82,6 +87,8 @@ def start(
     else:
         port = _free_port()
         place, rest = _mini_cluster_options(work, settings, port), f"127.0.0.1:{port}"
+    if jars:
+        place["pipeline.jars"] = ";".join(path.as_uri() for path in jars)
     # Without it PyFlink looks for apache-beam, which is not installed: there are no Python functions.
     os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112 - the name is PyFlink's
     configuration = Configuration()

@@ -87,9 +87,27 @@ def stage(input_dir: Path, orders_dir: Path | None, work: Path) -> StagedInput:
             staging.add(table, path, staging.folder(table.name) / f"part-{number:04d}.csv")
     orders = staging.orders(orders_dir)
     staging.write_unreadable()
+    return staging.done(orders)
+
+
+def stage_orders(orders_dir: Path | None, work: Path) -> StagedInput:
+    """Stage Sluice's orders alone, for an input whose other tables are elsewhere. Raises `BadInput`."""
+    if orders_dir is not None and not orders_dir.is_dir():
+        raise BadInput([f"orders: {orders_dir} is not a folder"])
+    staging = _Staging(work / "staged")
+    orders = staging.orders(orders_dir)
+    staging.write_unreadable()
+    return staging.done(orders)
+
+
+def merge(tables: StagedInput, orders: StagedInput) -> StagedInput:
+    """The input that both are together; they share the folder."""
+    both = hashlib.sha256(f"{tables.fingerprint} {orders.fingerprint}".encode()).hexdigest()
+    kind = tables.fingerprint.partition(":")[0]
     return StagedInput(
-        work / "staged", orders, f"sha256:{staging.digest.hexdigest()}", staging.files, staging.size, staging.rows,
-        staging.newest, tuple(staging.unreadable),
+        orders.folder, orders.orders, f"{kind}:{both}", tables.files + orders.files,
+        tables.size_bytes + orders.size_bytes, {**tables.rows, **orders.rows}, {**tables.newest, **orders.newest},
+        orders.unreadable,
     )  # fmt: skip
 
 
@@ -147,6 +165,13 @@ class _Staging:
         with (self.folder(UNREADABLE) / "part-0000.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerows((row.source_table, row.place, row.problem) for row in self.unreadable)
+
+    def done(self, orders: Path) -> StagedInput:
+        """Everything staged, with the orders in their folder."""
+        return StagedInput(
+            self._root, orders, f"sha256:{self.digest.hexdigest()}", self.files, self.size, self.rows, self.newest,
+            tuple(self.unreadable),
+        )  # fmt: skip
 
     def _digest(self, table: str, path: Path) -> None:
         self.digest.update(f"{table}\n".encode())

@@ -8,15 +8,15 @@ import datetime as dt
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluice_flink import embedded
-from sluice_flink.findings import JobFailed, currencies, judge, read_findings, rejects
-from sluice_flink.inputs import BadInput, StagedInput, stage
+from sluice_flink import embedded, jdbc_input
+from sluice_flink.findings import Findings, JobFailed, currencies, judge, read_findings, rejects
+from sluice_flink.inputs import BadInput, StagedInput, merge, stage, stage_orders
 from sluice_flink.progress import Display, FlinkProgress, NoDisplay, answers, read_flink_progress
 from sluice_flink.publish import BadResults, Publication, publish_results, read_results, record_failure
 from sluice_flink.risk_store import normalise_url
@@ -31,11 +31,22 @@ _EXAMPLES = 5
 
 
 @dataclass(frozen=True)
+class SourceDatabase:
+    """A PostgreSQL database with the source tables."""
+
+    url: str = field(repr=False)
+    """May hold a password."""
+    schema: str
+    jars: Path
+    """Folder of the connectors' jars."""
+
+
+@dataclass(frozen=True)
 class RunParameters:
     """One run of the job."""
 
     input_dir: Path
-    """The source tables as `inputs.stage` takes them, and `watermark.txt`, if it likes."""
+    """The source tables as `inputs.stage` takes them, and `watermark.txt`, if it likes; unused with a database."""
     orders_dir: Path | None
     """Sluice's exported orders (`dt=…/*.jsonl`); None: no orders."""
     store_url: str
@@ -48,6 +59,8 @@ class RunParameters:
     """Largest share of a source table's rows that may be rejected; beyond it nothing is published."""
     keep_versions: int = 5
     flink: embedded.EmbeddedSettings = field(default_factory=embedded.EmbeddedSettings)
+    database: SourceDatabase | None = None
+    """Where the source tables are if not in files; Sluice's orders are in files all the same."""
     remote: embedded.RemoteCluster | None = None
     """The cluster that runs the jobs; None: a mini cluster of this process's."""
 
@@ -100,21 +113,22 @@ class _Run:
         if remote is not None and not answers(f"http://{remote.host}:{remote.port}"):
             raise JobFailed(f"no Flink cluster answers at {remote.host}:{remote.port}")
         with self._stage("check and stage the input"):
-            staged = stage(parameters.input_dir, parameters.orders_dir, parameters.work_dir)
+            staged, options, jars = self._input()
             self._know(fingerprint=staged.fingerprint, input=staged.describe())
             refuse_unreadable(staged, parameters.reject_limit)
         with self._stage("start Flink"):
-            flink = embedded.start(parameters.work_dir, parameters.flink, staged.size_bytes, parameters.remote)
+            flink = embedded.start(parameters.work_dir, parameters.flink, staged.size_bytes, remote, jars)
             self._know(flink_version=flink.version)
         results = parameters.work_dir / "results"
         with self._stage("plan the jobs"):
-            inserts = declare(flink.tables, sql_parameters(staged, results, watermark))
+            inserts = declare(flink.tables, sql_parameters(staged, results, watermark), options)
         with self._stage("run the jobs"):
             _execute(flink, inserts, display)
         with self._stage("publish"):
             rows = read_results(results)
             findings = read_findings(rows["source_check"])
             self._know(rejects=rejects(findings), currency=next(iter(currencies(findings)), None))
+            refuse_lost(findings, staged)
             judge(findings, staged.rows, parameters.reject_limit)
             self._know(published_at=self._now(), duration_seconds=sum(self._seconds.values()))
             published = publish_results(parameters.store_url, rows, self._known, display.step)
@@ -123,6 +137,17 @@ class _Run:
             published.data_version, watermark, published.row_counts, findings, self._seconds, staged.fingerprint,
             flink.version,
         )  # fmt: skip
+
+    def _input(self) -> tuple[StagedInput, Mapping[str, str], Sequence[Path]]:
+        """The staged files, what to put in the place of the sources' options, and the jars that it takes."""
+        parameters, database = self._parameters, self._parameters.database
+        if database is None:
+            return stage(parameters.input_dir, parameters.orders_dir, parameters.work_dir), {}, ()
+        jars = jdbc_input.jars(database.jars)
+        orders = stage_orders(parameters.orders_dir, parameters.work_dir)
+        slots = parameters.remote.parallelism if parameters.remote else parameters.flink.parallelism
+        found = jdbc_input.inspect(database.url, database.schema, parameters.work_dir, slots)
+        return merge(found.staged, orders), found.options, jars
 
     def record_failure(self, reason: str) -> None:
         """List the run as FAILED in the store."""
@@ -140,6 +165,14 @@ class _Run:
             yield
         finally:
             self._seconds[name] = time.perf_counter() - begun
+
+
+def refuse_lost(findings: Findings, staged: StagedInput) -> None:
+    """Raise `JobFailed` where fewer rows came through than the input has."""
+    for table in ("policies", "claims", "orders"):
+        read = findings.get((table, "READ"), 0) + findings.get((table, "BAD_TYPE"), 0)
+        if read < staged.rows.get(table, 0):
+            raise JobFailed(f"nothing published: Flink read {read:,} of {staged.rows[table]:,} rows of {table}")
 
 
 def refuse_unreadable(staged: StagedInput, reject_limit: float) -> None:
@@ -160,7 +193,7 @@ def choose_watermark(parameters: RunParameters, now: Callable[[], dt.datetime]) 
     """The given watermark, else the one the input states, else now; in UTC. `BadInput` if it has no time zone."""
     stated = parameters.input_dir / "watermark.txt"
     watermark = parameters.watermark
-    if watermark is None and stated.is_file():
+    if watermark is None and parameters.database is None and stated.is_file():
         try:
             watermark = dt.datetime.fromisoformat(stated.read_text().strip())
         except ValueError as error:
@@ -183,15 +216,17 @@ def sql_parameters(staged: StagedInput, results: Path, watermark: dt.datetime) -
     }
 
 
-def declare(tables: StreamTableEnvironment, parameters: Mapping[str, str]) -> StatementSet:
-    """Run the SQL files' declarations and collect their INSERTs."""
+def declare(
+    tables: StreamTableEnvironment, parameters: Mapping[str, str], options: Mapping[str, str] | None = None
+) -> StatementSet:
+    """Run the SQL files' declarations and collect their INSERTs. `options`: WITH clauses by source table."""
     inserts = tables.create_statement_set()
     for folder in FOLDERS:
         for statement in statements(folder, parameters):
             if statement.startswith("INSERT"):
                 inserts.add_insert_sql(statement)
             else:
-                tables.execute_sql(statement)
+                tables.execute_sql(jdbc_input.replace_source(statement, options or {}))
     return inserts
 
 

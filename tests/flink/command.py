@@ -32,7 +32,9 @@ def sluice_flink(*arguments: str | Path, timeout_seconds: float = 300) -> Finish
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
-def run_job(input_dir: Path, store_url: str, work: Path, *more: str | Path, timeout_seconds: float = 300) -> Finished:
+def run_job(
+    input_dir: Path | str, store_url: str, work: Path, *more: str | Path, timeout_seconds: float = 300
+) -> Finished:
     """`sluice-flink run` with a JSON report."""
     return sluice_flink(
         "run",

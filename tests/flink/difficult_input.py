@@ -55,6 +55,7 @@ GOOD_POLICIES = [
     _policy("X-on-a-doubtful-device", "2025-01-10", "2026-01-10", device_id="D-twice"),
 ]
 BAD_POLICIES = [
+    _policy("X-no-start", "", "2026-01-10"),
     _policy("X-twice", "2025-01-10", "2026-01-10"),
     _policy("X-twice", "2025-01-10", "2027-01-10"),
     _policy("X-ends-before-start", "2025-01-10", "2025-01-09"),
@@ -151,7 +152,7 @@ REJECTED = {
     ("policies", "END_BEFORE_START"): 1,
     ("policies", "TERM_TOO_LONG"): 1,
     ("policies", "BAD_AMOUNT"): 3,
-    ("policies", "MISSING_VALUE"): 1,
+    ("policies", "MISSING_VALUE"): 2,
     ("claims", "UNKNOWN_POLICY"): 2,
     ("claims", "REJECTED_POLICY"): 1,
     ("claims", "BAD_AMOUNT"): 1,

@@ -64,7 +64,7 @@ def test_rejected_and_doubtful_rows_are_counted(difficult_run: DifficultRun) -> 
     good = {source: found.pop((source, "CURRENCY_CNY")) for source in ("policies", "orders")}
     assert good == {s: read[s] - sum(n for (source, _), n in REJECTED.items() if source == s) for s in good}
     assert found == REJECTED | DOUBTFUL
-    assert read["policies"] == 12030
+    assert read["policies"] == 12031
     assert read["orders"] == 11
     assert late > 2
 
@@ -102,7 +102,7 @@ def test_every_rejected_row_is_named_with_its_reason(difficult_run: DifficultRun
 async def test_the_version_tells_its_input_rejects_and_currency(difficult_run: DifficultRun) -> None:
     (version,) = await version_rows(difficult_run.store_url)
     assert (version.state, version.currency, version.reason) == ("PUBLISHED", "CNY", None)
-    assert version.input["rows"]["policies"] == 12030
+    assert version.input["rows"]["policies"] == 12031
     assert version.input["rows"]["orders"] == 11
     assert version.input["files"] == 10
     assert version.input["newest"]["orders"] == "2026-07-01T00:00:00Z"
@@ -145,7 +145,7 @@ async def test_too_many_duplicates_publish_nothing_and_leave_the_reason(tmp_path
     assert "DUPLICATE_KEY 2" in finished.stderr
     (version,) = await version_rows(store)
     assert version.state == "FAILED"
-    assert "policies: more than 2.0% of 80 rows rejected" in version.reason
+    assert "policies: more than 2.0% of 81 rows rejected" in version.reason
     assert version.rejects["policies"]["DUPLICATE_KEY"] == 2
 
 
