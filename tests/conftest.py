@@ -6,7 +6,9 @@ on each of them.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -20,6 +22,9 @@ from tests.support.postgres import Postgres, running_postgres
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+THREAD_SECONDS = 2.0
+"""How long a thread that still belongs to an open connection is waited for."""
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +53,16 @@ def store_url(request: pytest.FixtureRequest) -> str:
     """A fresh database of each kind: what a store test runs on."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture(autouse=True)
+async def ended_connections() -> AsyncIterator[None]:
+    """Lets the threads of SQLite connections that were broken off end before their event loop is closed.
+
+    SQLAlchemy breaks a connection off without waiting (a cancelled statement, a dead process played in a test): its
+    thread then reports to a loop that may be gone, and the next test would be blamed for it.
+    """
+    yield
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, THREAD_SECONDS)

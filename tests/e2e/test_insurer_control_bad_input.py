@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from sluice.client import AsyncSluice, SluiceError, errors
 from sluice.insurer.v1 import insurer_control_pb2 as pb
+from sluice.insurer.v1 import reconciliation_pb2
 from sluice.insurer.v1.breaker_pb2 import BreakerMode, BreakerPolicy
 from sluice.insurer.v1.insurer_pb2 import Capacity, Insurer
 from sluice.type.v1.money_pb2 import Money
@@ -71,7 +72,18 @@ def policy(**changes: Any) -> Wrong:
     return Wrong(request, {f"policy.{name}" for name in changes})
 
 
+def on_day(request: type) -> list[Wrong]:
+    """What is wrong in the same way with every call about a day's policies."""
+    return [
+        Wrong(request(day="2026-03-01"), {"insurer_id"}),
+        Wrong(request(insurer_id="Insurer A!"), {"insurer_id"}),
+        *(Wrong(request(insurer_id=A, day=bad), {"day"}) for bad in ("yesterday", "2026-02-30", "20260301", LONG)),
+    ]
+
+
 CASES: dict[str, list[Wrong]] = {
+    "ReconcilePolicies": on_day(reconciliation_pb2.ReconcilePoliciesRequest),
+    "GetPolicyReconciliation": on_day(reconciliation_pb2.GetPolicyReconciliationRequest),
     "ListInsurers": [
         Wrong(pb.ListInsurersRequest(page_size=-1), {"page_size"}),
         Wrong(pb.ListInsurersRequest(page_size=1_001), {"page_size"}),

@@ -216,6 +216,10 @@ def plan(**changes: Any) -> pb.CreatePlanRequest:
     return pb.CreatePlanRequest(**{"source": EXAMPLE, "reason": "test"} | changes)
 
 
+def withdrawal(**changes: Any) -> pb.CancelOrderRequest:
+    return pb.CancelOrderRequest(**{"application_id": "app-1", "reason": "the customer wants it no more", **changes})
+
+
 def activation(**changes: Any) -> pb.ActivatePlanRequest:
     right: dict[str, Any] = {"version": 1, "reason": "test"}
     return pb.ActivatePlanRequest(**right | changes)
@@ -277,6 +281,10 @@ OTHERS = [
     *(Wrong("CreatePlan", plan(request_id=bad), {"request_id"}) for bad in NOT_AN_ID),
     Wrong("ValidatePlan", pb.ValidatePlanRequest(), {"source"}),
     Wrong("GetPlan", pb.GetPlanRequest(version=-1), {"version"}),
+    Wrong("CancelOrder", pb.CancelOrderRequest(), {"application_id", "reason"}),
+    *(Wrong("CancelOrder", withdrawal(application_id=bad), {"application_id"}) for bad in NOT_AN_ID),
+    *(Wrong("CancelOrder", withdrawal(reason=bad), {"reason"}) for bad in ("", " \n ", "r" * 1001, CONTROL)),
+    *(Wrong("CancelOrder", withdrawal(request_id=bad), {"request_id"}) for bad in NOT_AN_ID),
     Wrong("ListPlans", pb.ListPlansRequest(page_size=-1), {"page_size"}),
     *(Wrong("ListPlans", pb.ListPlansRequest(page_token=bad), {"page_token"}) for bad in ("x", "ü", "cGxhbnM6MA")),
     Wrong("ActivatePlan", pb.ActivatePlanRequest(), {"version", "reason"}),
