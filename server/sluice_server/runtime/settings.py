@@ -17,8 +17,9 @@ from ruamel.yaml.error import YAMLError
 PREFIX = "SLUICE_"
 CONFIG_FILE_KEY = "SLUICE_CONFIG"
 """The environment variable that names the configuration file."""
-CLIENT_KEYS = frozenset({"SLUICE_ADDRESS", "SLUICE_ACTOR"})
-"""What the commands that call a server read: no settings of the server, and no mistake in its environment."""
+OTHERS_KEYS = ("SLUICE_ADDRESS", "SLUICE_ACTOR", "SLUICE_FLINK_", "SLUICE_TEST_", "SLUICE_FREMTPL2")
+"""Beginnings of what the commands that call a server, the Flink runner and the tests read: no settings of the server,
+and no mistake in its environment."""
 
 
 class SettingsError(Exception):
@@ -194,7 +195,7 @@ def load_settings(
     from_environment = {
         key.removeprefix(PREFIX).lower(): value
         for key, value in environment.items()
-        if key.startswith(PREFIX) and key != CONFIG_FILE_KEY and key not in CLIENT_KEYS and value != ""
+        if key.startswith(PREFIX) and key != CONFIG_FILE_KEY and not key.startswith(OTHERS_KEYS) and value != ""
     }
     problems = [
         f"{PREFIX}{name.upper()}: no such setting{_did_you_mean(name)}" for name in from_environment.keys() - known
