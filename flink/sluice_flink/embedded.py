@@ -20,7 +20,7 @@ class EmbeddedSettings:
 
     parallelism: int = max(1, min(4, os.cpu_count() or 1))
     """Task slots; more than the cores brings nothing."""
-    heap_megabytes: int = 1536
+    heap_megabytes: int = 1152
     """Limit of the JVM's heap; without one it takes a quarter of the machine."""
     managed_megabytes: int = 512
     """Memory of sorts and hash tables, outside the heap; they spill to disk beyond it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import datetime as dt
+import functools
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ Row = tuple[object, ...]
 Rows = Mapping[str, Sequence[Row]]
 """Rows by result table, each in the order of the declared columns (without data_version)."""
 
+_CHUNK_ROWS = 50_000
 _PUBLISHERS_LOCK = 7_310_845
 """Key of the PostgreSQL advisory lock by which publishers go one after another."""
 
@@ -108,7 +110,11 @@ def read_results(results_dir: Path) -> dict[str, list[Row]]:
 
 
 def _read_file(path: Path, table: TableSchema) -> Iterable[Row]:
-    parsers = [_PARSERS[column.type] for column in table.columns]
+    # Keys and months occur again and again, and millions of rows are held at once: one object for each value.
+    parsers = [
+        functools.cache(_PARSERS[column.type]) if column.name in table.key else _PARSERS[column.type]
+        for column in table.columns
+    ]
     with path.open(newline="", encoding="utf-8") as file:
         for number, fields in enumerate(csv.reader(file), start=1):
             if len(fields) != len(parsers):
@@ -244,13 +250,15 @@ async def _insert(connection: AsyncConnection, table: sa.Table, version: int, ro
     if connection.dialect.name == "postgresql":
         driver = (await connection.get_raw_connection()).driver_connection
         assert driver is not None
-        records = [(version, *row) for row in rows]
+        records = ((version, *row) for row in rows)
         await driver.copy_records_to_table(table.name, schema_name=table.schema, columns=columns, records=records)
         return
     # SQLAlchemy's DATE on SQLite is ISO text; the driver's own adapter for dates is deprecated.
-    texts = [(version, *(v.isoformat() if isinstance(v, dt.date) else v for v in row)) for row in rows]
     insert = str(table.insert().compile(dialect=connection.dialect))
-    await connection.exec_driver_sql(insert, texts)
+    for start in range(0, len(rows), _CHUNK_ROWS):
+        chunk = rows[start : start + _CHUNK_ROWS]
+        texts = [(version, *(v.isoformat() if isinstance(v, dt.date) else v for v in row)) for row in chunk]
+        await connection.exec_driver_sql(insert, texts)
 
 
 async def _supersede(connection: AsyncConnection, tables: RiskTables) -> None:
