@@ -20,7 +20,7 @@ class EmbeddedSettings:
 
     parallelism: int = max(1, min(4, os.cpu_count() or 1))
     """Task slots; more than the cores brings nothing."""
-    heap_megabytes: int = 1152
+    heap_megabytes: int = 1024
     """Limit of the JVM's heap; without one it takes a quarter of the machine."""
     managed_megabytes: int = 512
     """Memory of sorts and hash tables, outside the heap; they spill to disk beyond it."""
@@ -60,6 +60,8 @@ def prepare_environment(work: Path, settings: EmbeddedSettings, input_bytes: int
     logs.mkdir(parents=True, exist_ok=True)
     # The default is a folder inside site-packages.
     os.environ["FLINK_LOG_DIR"] = str(logs)
+    # Else the C library keeps freed memory for each of the JVM's many threads.
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     quick = " -XX:TieredStopAtLevel=1" if input_bytes < settings.quick_below_megabytes * 1_000_000 else ""
     os.environ["JVM_ARGS"] = f"-Xmx{settings.heap_megabytes}m -XX:+UseParallelGC{quick}"
 
