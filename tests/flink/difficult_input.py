@@ -120,6 +120,7 @@ def _order(application_id: str, state: str, **changes: object) -> dict[str, obje
         "device_category": "phone", "store_id": "S00001", "channel_id": "CH01", "customer_ref": "C1",
         "decided_at": "2026-06-01T23:59:59.5Z", "finished_at": "2026-06-02T00:00:01Z", "policy_number": None,
         "attempts": 1, "technical_failures": 0, "rerouted": False, "incident_id": None,
+        "updated_at": "2026-06-02T00:00:01.000002Z",
     }  # fmt: skip
     return {**order, **changes}
 
@@ -135,11 +136,26 @@ ORDERS = {
         _order("A6", "SUBMITTING", finished_at=None, channel_id=None),
         _order("A7", "CANCELLED", product_code="SCREEN-tablet", channel_id=None, store_id="S-nowhere"),
         _order("A8", "REJECTED", premium_minor=-5),
+        _order("A10", "ROUTED", finished_at=None, attempts=0, updated_at="2026-06-02T00:00:01.000010Z"),
+        # Earlier lines of the same order, by microseconds and by the digits given.
+        _order(
+            "A10", "PARKED", insurer_id=None, finished_at=None, attempts=0, updated_at="2026-06-02T00:00:01.000009Z"
+        ),
+        _order("A10", "ABNORMAL", finished_at=None, attempts=1, updated_at="2026-06-02T00:00:01Z"),
+        _order("A11", "REJECTED", updated_at=None),
+        _order("A12", "REJECTED", updated_at="yesterday"),
     ],
-    # The watermark does not cut orders: what has been exported is final.
+    # The watermark does not cut orders.
     "dt=2026-07-01": [
         _order(
-            "A2", "INSURED", insurer_id="insurer-b", attempts=2, technical_failures=1, rerouted=True, incident_id="I1"
+            "A2",
+            "INSURED",
+            insurer_id="insurer-b",
+            attempts=2,
+            technical_failures=1,
+            rerouted=True,
+            incident_id="I1",
+            updated_at="2026-07-01T00:00:00.000001Z",
         ),
         _order("A9", "INSURED", decided_at="2026-07-01T00:00:00Z", finished_at="2026-07-01T00:00:01Z", premium_minor=1),
     ],
@@ -158,6 +174,8 @@ REJECTED = {
     ("claims", "BAD_AMOUNT"): 1,
     ("claims", "BAD_STATUS"): 1,
     ("orders", "BAD_AMOUNT"): 1,
+    ("orders", "MISSING_VALUE"): 1,
+    ("orders", "BAD_TIME"): 1,
 }
 DOUBTFUL = {
     ("policies", "UNKNOWN_DEVICE"): 2,

@@ -25,7 +25,7 @@ KEYS = {
 }  # fmt: skip
 ORDER_COLUMNS = """{application_id: VARCHAR, product_code: VARCHAR, insurer_id: VARCHAR, state: VARCHAR,
     store_id: VARCHAR, channel_id: VARCHAR, customer_ref: VARCHAR, premium_minor: BIGINT,
-    decided_at: TIMESTAMPTZ, finished_at: TIMESTAMPTZ, attempts: INT, technical_failures: BIGINT, rerouted: BOOLEAN}"""
+    decided_at: TIMESTAMPTZ, updated_at: VARCHAR, attempts: INT, technical_failures: BIGINT, rerouted: BOOLEAN}"""
 
 POLICY_MONTHS = """
 CREATE TEMP TABLE cover AS
@@ -89,9 +89,9 @@ FROM counted;
 
 ORDERS = """
 CREATE TEMP TABLE last_orders AS
-SELECT * FROM orders WHERE premium_minor >= 0
+SELECT * FROM orders WHERE premium_minor >= 0 AND try_cast(updated_at AS TIMESTAMPTZ) IS NOT NULL
 QUALIFY row_number() OVER (
-    PARTITION BY application_id ORDER BY finished_at DESC NULLS LAST, coalesce(attempts, 0) DESC, state
+    PARTITION BY application_id ORDER BY updated_at::TIMESTAMPTZ DESC, coalesce(attempts, 0) DESC, state
 ) = 1;
 """
 

@@ -1,5 +1,5 @@
--- Final orders as Sluice exports them: JSON lines in folders dt=YYYY-MM-DD. The export repeats a line rather than losing
--- it, so the same application may occur more than once; order_wide keeps the last.
+-- Orders as Sluice exports them, finished or not: JSON lines in folders dt=YYYY-MM-DD. An order has a line for each state
+-- in which it was seen, and a line is repeated rather than lost; order_wide keeps the one with the greatest updated_at.
 CREATE TABLE orders (
     application_id     STRING  COMMENT 'Key.',
     product_code       STRING  COMMENT 'Product asked for.',
@@ -19,7 +19,8 @@ CREATE TABLE orders (
     attempts           INT     COMMENT 'Submissions made.',
     technical_failures INT     COMMENT 'Submissions that failed technically or stayed unknown.',
     rerouted           BOOLEAN COMMENT 'Another insurer than the first decided one was used.',
-    incident_id        STRING  COMMENT 'Optional: incident that affected the order.'
+    incident_id        STRING  COMMENT 'Optional: incident that affected the order.',
+    updated_at         STRING  COMMENT 'Instant of the change that the line tells of, RFC 3339 in UTC ending in Z; the greatest holds.'
 ) COMMENT 'Orders routed by Sluice.' WITH (
     'connector' = 'filesystem',
     'path' = '${orders}',

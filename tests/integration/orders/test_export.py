@@ -9,33 +9,14 @@ from typing import Any
 import orjson
 import pytest
 
+from sluice_flink.sql_files import source_tables
 from sluice_server.domain.orders.model import OrderState
 from sluice_server.runtime import order_export
 from sluice_server.runtime.order_export import OrderExportWorker
 from tests.integration.orders.world import A, B, World, application, context
 
-COLUMNS = {
-    "application_id",
-    "product_code",
-    "product_line",
-    "insurer_id",
-    "state",
-    "premium_minor",
-    "currency",
-    "device_model_id",
-    "device_category",
-    "store_id",
-    "channel_id",
-    "customer_ref",
-    "decided_at",
-    "finished_at",
-    "policy_number",
-    "attempts",
-    "technical_failures",
-    "rerouted",
-    "incident_id",
-    "updated_at",
-}
+COLUMNS = set(source_tables()["orders"].column_names)
+"""As the Flink jobs declare them: the contract between the two sides."""
 
 
 def _lines(directory: Path) -> list[dict[str, Any]]:
