@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from sluice.insurer.v1 import reconciliation_pb2 as pb
 from sluice_server.api.insurer.checks import Checks
-from sluice_server.api.insurer.requests import INSURER_ID
+from sluice_server.api.insurer.wire import INSURER_ID
 from sluice_server.domain.orders.policies import OrphanKind, PolicyOrphan, PolicyReconciliation
 
 _KIND = {kind: cast("pb.OrphanKind", pb.OrphanKind.Value(f"ORPHAN_KIND_{kind}")) for kind in OrphanKind}

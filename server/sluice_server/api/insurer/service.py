@@ -10,9 +10,8 @@ from sluice.insurer.v1 import insurer_control_pb2 as pb
 from sluice.insurer.v1 import reconciliation_pb2
 from sluice.insurer.v1.insurer_control_pb2_grpc import InsurerControlServicer as Contract
 from sluice_server.api.context import current_context
-from sluice_server.api.insurer import reconciliation
+from sluice_server.api.insurer import reconciliation, render, simulation, wire
 from sluice_server.api.insurer.paging import write_page_token
-from sluice_server.api.insurer.wire import parse, render
 from sluice_server.domain.breaker.use_cases import InsurerControlUseCases
 from sluice_server.domain.errors import InvalidInput, InvalidPageToken
 
@@ -27,7 +26,7 @@ class InsurerControlServicer(Contract):
         self._do = use_cases
 
     async def ListInsurers(self, request: pb.ListInsurersRequest, context: Any) -> pb.ListInsurersResponse:
-        after, limit = parse.page(request, INSURERS, (), default=1_000)
+        after, limit = wire.page(request, INSURERS, (), default=1_000)
         page = await self._do.list_insurers(after=after, limit=limit)
         return pb.ListInsurersResponse(
             insurers=[render.insurer(view) for view in page.insurers],
@@ -35,16 +34,16 @@ class InsurerControlServicer(Contract):
         )
 
     async def GetInsurer(self, request: pb.GetInsurerRequest, context: Any) -> pb.GetInsurerResponse:
-        view = await self._do.get_insurer(parse.insurer_id_of(request))
+        view = await self._do.get_insurer(wire.insurer_id_of(request))
         return pb.GetInsurerResponse(insurer=render.insurer(view))
 
     async def CreateInsurer(self, request: pb.CreateInsurerRequest, context: Any) -> pb.CreateInsurerResponse:
-        insurer, reason, request_id = parse.new_insurer(request)
+        insurer, reason, request_id = wire.new_insurer(request)
         view = await self._do.create_insurer(insurer, reason, request_id, current_context())
         return pb.CreateInsurerResponse(insurer=render.insurer(view))
 
     async def UpdateInsurer(self, request: pb.UpdateInsurerRequest, context: Any) -> pb.UpdateInsurerResponse:
-        values, mask, etag, reason, request_id = parse.insurer_update(request)
+        values, mask, etag, reason, request_id = wire.insurer_update(request)
         view = await self._do.update_insurer(
             values.insurer_id,
             values,
@@ -59,31 +58,31 @@ class InsurerControlServicer(Contract):
     async def WatchInsurers(
         self, request: pb.WatchInsurersRequest, context: Any
     ) -> AsyncGenerator[pb.WatchInsurersResponse, None]:
-        async with aclosing(self._do.watch_insurers(parse.watched_insurers(request))) as views:
+        async with aclosing(self._do.watch_insurers(wire.watched_insurers(request))) as views:
             async for view, initial in views:
                 yield pb.WatchInsurersResponse(insurer=render.insurer(view), initial=initial)
 
     async def UpdateBreakerPolicy(
         self, request: pb.UpdateBreakerPolicyRequest, context: Any
     ) -> pb.UpdateBreakerPolicyResponse:
-        command, values, mask = parse.policy_update(request)
+        command, values, mask = wire.policy_update(request)
         try:
             breaker = await self._do.update_breaker_policy(command, values, mask, current_context())
         except InvalidInput as invalid:
-            raise parse.in_proto_names(invalid) from None
+            raise wire.in_proto_names(invalid) from None
         return pb.UpdateBreakerPolicyResponse(breaker=render.breaker(breaker))
 
     async def SetBreakerMode(self, request: pb.SetBreakerModeRequest, context: Any) -> pb.SetBreakerModeResponse:
-        command, mode = parse.mode(request)
+        command, mode = wire.mode(request)
         breaker = await self._do.set_breaker_mode(command, mode, current_context())
         return pb.SetBreakerModeResponse(breaker=render.breaker(breaker))
 
     async def CutTraffic(self, request: pb.CutTrafficRequest, context: Any) -> pb.CutTrafficResponse:
-        breaker = await self._do.cut_traffic(parse.command(request), current_context())
+        breaker = await self._do.cut_traffic(wire.command(request), current_context())
         return pb.CutTrafficResponse(breaker=render.breaker(breaker), incident_id=breaker.incident_id)
 
     async def ConfirmRecovery(self, request: pb.ConfirmRecoveryRequest, context: Any) -> pb.ConfirmRecoveryResponse:
-        command, confirmation = parse.confirmation(request)
+        command, confirmation = wire.confirmation(request)
         confirmed = await self._do.confirm_recovery(command, confirmation, current_context())
         return pb.ConfirmRecoveryResponse(
             breaker=render.breaker(confirmed.breaker), abnormal_orders=confirmed.abnormal_orders
@@ -92,32 +91,32 @@ class InsurerControlServicer(Contract):
     async def RetryAbnormalOrders(
         self, request: pb.RetryAbnormalOrdersRequest, context: Any
     ) -> AsyncGenerator[pb.RetryAbnormalOrdersResponse, None]:
-        retries = self._do.retry_abnormal_orders(parse.command(request), current_context())
+        retries = self._do.retry_abnormal_orders(wire.command(request), current_context())
         async with aclosing(retries) as messages:
             async for progress in messages:
                 yield render.retry_progress(progress)
 
     async def RestoreTraffic(self, request: pb.RestoreTrafficRequest, context: Any) -> pb.RestoreTrafficResponse:
-        command = parse.command(request)
+        command = wire.command(request)
         breaker = await self._do.restore_traffic(command, current_context(), override=request.override)
         return pb.RestoreTrafficResponse(breaker=render.breaker(breaker))
 
     async def SimulateBreaker(
         self, request: pb.SimulateBreakerRequest, context: Any
     ) -> AsyncGenerator[pb.SimulateBreakerResponse, None]:
-        asked = parse.simulation(request)
+        asked = simulation.request(request)
         replay = self._do.simulate_breaker(
             asked.policy, asked.orders, insurer_id=asked.insurer_id, start=asked.start, until=asked.until
         )
         try:
             async for trip, totals in replay:
-                yield render.simulated(trip, totals)
+                yield simulation.answer(trip, totals)
         except InvalidInput as invalid:
-            raise parse.in_proto_names(invalid) from None
+            raise wire.in_proto_names(invalid) from None
 
     async def ListIncidents(self, request: pb.ListIncidentsRequest, context: Any) -> pb.ListIncidentsResponse:
         filters = (request.insurer_id, request.open_only)
-        before, limit = parse.page(request, INCIDENTS, filters, default=50)
+        before, limit = wire.page(request, INCIDENTS, filters, default=50)
         page = await self._do.list_incidents(
             insurer_id=request.insurer_id, open_only=request.open_only, before=before, limit=limit
         )
@@ -127,12 +126,12 @@ class InsurerControlServicer(Contract):
         )
 
     async def GetIncident(self, request: pb.GetIncidentRequest, context: Any) -> pb.GetIncidentResponse:
-        view = await self._do.get_incident(parse.incident_id_of(request))
+        view = await self._do.get_incident(wire.incident_id_of(request))
         return pb.GetIncidentResponse(incident=render.incident(view))
 
     async def ListAuditEvents(self, request: pb.ListAuditEventsRequest, context: Any) -> pb.ListAuditEventsResponse:
         filters = (request.subject, request.actor)
-        before, limit = parse.page(request, AUDIT, filters, default=50)
+        before, limit = wire.page(request, AUDIT, filters, default=50)
         if before and not (before.isascii() and before.isdecimal()):
             raise InvalidPageToken
         page = await self._do.list_audit_events(

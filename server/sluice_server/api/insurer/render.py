@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from sluice.insurer.v1 import audit_pb2, breaker_pb2, incident_pb2, insurer_control_pb2, insurer_pb2
 from sluice.type.v1 import money_pb2
-from sluice_server.api.insurer.requests import SECONDS_FIELDS
+from sluice_server.api.insurer.wire import SECONDS_FIELDS
 from sluice_server.domain.breaker.audit_chain import ChainHead
 from sluice_server.domain.breaker.incidents import IncidentView
 from sluice_server.domain.breaker.machine import admission
@@ -21,7 +21,6 @@ from sluice_server.domain.breaker.model import Breaker, BreakerPolicy, Evidence,
 from sluice_server.domain.breaker.ports import AuditEvent, Capacity
 from sluice_server.domain.breaker.recovery import RetryProgress
 from sluice_server.domain.breaker.registry import InsurerView
-from sluice_server.domain.breaker.simulation import SimulatedTrip, Totals
 
 _PROTO_NAMES = {domain: proto for proto, domain in SECONDS_FIELDS.items()}
 
@@ -39,8 +38,8 @@ def insurer(view: InsurerView) -> insurer_pb2.Insurer:
         product_line_breakers=[breaker(line) for line in view.product_lines],
         evidence=None if view.evidence is None else evidence(view.evidence),
         adapter_configured=view.adapter_configured,
-        create_time=_time(known.created_at),
-        update_time=_time(known.updated_at),
+        create_time=timestamp(known.created_at),
+        update_time=timestamp(known.updated_at),
         etag=str(known.version),
     )
 
@@ -53,7 +52,7 @@ def breaker(known: Breaker) -> breaker_pb2.Breaker:
         mode=f"BREAKER_MODE_{known.mode}",
         policy=policy(known.policy),
         admitted_basis_points=admission(known).admitted_basis_points,
-        state_since=_time(known.state_since),
+        state_since=timestamp(known.state_since),
         incident_id=known.incident_id,
         ramp_step=known.ramp_step,
         trips_in_a_row=known.trips_in_a_row,
@@ -76,7 +75,7 @@ def policy(known: BreakerPolicy) -> breaker_pb2.BreakerPolicy:
 
 def evidence(seen: Evidence) -> breaker_pb2.Evidence:
     return breaker_pb2.Evidence(
-        observe_time=_time(seen.at),
+        observe_time=timestamp(seen.at),
         orders=seen.orders,
         backlog=seen.backlog,
         oldest_unfinished=_duration(seen.oldest_unfinished_seconds),
@@ -86,7 +85,7 @@ def evidence(seen: Evidence) -> breaker_pb2.Evidence:
         sequential_statistic=seen.sequential_statistic,
         sequential_limit=seen.sequential_limit,
         normal_failure_rate=seen.normal_failure_rate,
-        first_failure_time=_time_or_none(seen.first_failure_at),
+        first_failure_time=_timestamp_or_none(seen.first_failure_at),
         orders_since_first_failure=seen.orders_since_first_failure,
         tripped=[f"EVIDENCE_KIND_{kind}" for kind in seen.tripped],
     )
@@ -100,11 +99,11 @@ def incident(view: IncidentView) -> incident_pb2.Incident:
         product_line=known.scope.product_line,
         state=f"BREAKER_STATE_{view.state}",
         evidence=evidence(known.evidence),
-        open_time=_time(known.opened_at),
-        confirm_time=_time_or_none(known.confirmed_at),
+        open_time=timestamp(known.opened_at),
+        confirm_time=_timestamp_or_none(known.confirmed_at),
         confirmed_by=known.confirmed_by,
-        restore_time=_time_or_none(known.restored_at),
-        close_time=_time_or_none(known.closed_at),
+        restore_time=_timestamp_or_none(known.restored_at),
+        close_time=_timestamp_or_none(known.closed_at),
         time_to_cut=_duration_or_none(known.seconds_to_cut),
         time_to_confirm=_duration_or_none(view.seconds_to_confirm),
         time_to_recover=_duration(view.seconds_to_recover),
@@ -134,21 +133,6 @@ def retry_progress(progress: RetryProgress) -> insurer_control_pb2.RetryAbnormal
     )
 
 
-def simulated(trip: SimulatedTrip | None, totals: Totals) -> insurer_control_pb2.SimulateBreakerResponse:
-    shown = None
-    if trip is not None:
-        shown = insurer_control_pb2.SimulatedTrip(
-            trip_time=_time(trip.at),
-            insurer_id=trip.evidence.scope.insurer_id,
-            product_line=trip.evidence.scope.product_line,
-            evidence=evidence(trip.evidence),
-            orders_before=trip.orders_before,
-        )
-    return insurer_control_pb2.SimulateBreakerResponse(
-        trip=shown, orders=totals.orders, wrongly_diverted=totals.wrongly_diverted, done=trip is None
-    )
-
-
 def chain_head(head: ChainHead) -> audit_pb2.AuditChainHead:
     return audit_pb2.AuditChainHead(sequence=head.sequence, hash=head.hash)
 
@@ -157,7 +141,7 @@ def audit_event(event: AuditEvent) -> audit_pb2.AuditEvent:
     link = event.link
     return audit_pb2.AuditEvent(
         audit_id=event.audit_id,
-        event_time=_time(event.at),
+        event_time=timestamp(event.at),
         actor=event.actor,
         actor_verified=event.actor_verified,
         action=event.action,
@@ -176,7 +160,7 @@ def audit_event(event: AuditEvent) -> audit_pb2.AuditEvent:
 def _event(event: IncidentEvent) -> incident_pb2.IncidentEvent:
     return incident_pb2.IncidentEvent(
         kind=f"INCIDENT_EVENT_KIND_{event.kind}",
-        event_time=_time(event.at),
+        event_time=timestamp(event.at),
         actor=event.actor,
         reason=event.reason,
         details=event.details,
@@ -205,14 +189,14 @@ def _capacity(capacity: Capacity) -> insurer_pb2.Capacity | None:
     )
 
 
-def _time(moment: datetime) -> Timestamp:
+def timestamp(moment: datetime) -> Timestamp:
     message = Timestamp()
     message.FromDatetime(moment)
     return message
 
 
-def _time_or_none(moment: datetime | None) -> Timestamp | None:
-    return None if moment is None else _time(moment)
+def _timestamp_or_none(moment: datetime | None) -> Timestamp | None:
+    return None if moment is None else timestamp(moment)
 
 
 def _duration(seconds: float) -> Duration:
