@@ -1,6 +1,6 @@
 """Alembic's environment: runs inside the transaction that ``store.migrate`` has begun.
 
-A new revision: change ``tables.py``, then on a connection to a database at the newest revision
+A new revision: change ``tables``, then on a connection to a database at the newest revision
 ``command.revision(configuration(connection), "What changes", autogenerate=True)``. Alembic does not compare the
 conditions of partial indexes; ``tests/integration/store/test_migrations.py`` does.
 """

@@ -1,0 +1,62 @@
+"""The tables, by room. Only the store knows them; everybody else sees the domain's dataclasses."""
+
+from __future__ import annotations
+
+from sluice_server.store.tables._schema import metadata
+from sluice_server.store.tables.alarms import DELIVERED, UNDELIVERED, alarm_outbox
+from sluice_server.store.tables.audit import audit_chain, audit_events
+from sluice_server.store.tables.breaker import breakers, incident_events, incidents, insurers
+from sluice_server.store.tables.orders import (
+    ABNORMAL,
+    AWAITED,
+    BACKLOG,
+    DUE,
+    FINISHED,
+    IN_INCIDENT,
+    decisions,
+    order_counts,
+    orders,
+    policy_reconciliations,
+    submissions,
+)
+from sluice_server.store.tables.risk import (
+    IN_USE,
+    price_proposals,
+    risk_model_lock,
+    risk_model_validations,
+    risk_models,
+)
+from sluice_server.store.tables.routing import insurer_use, plan_activation, plans, share_ledgers
+
+__all__ = [
+    "ABNORMAL",
+    "AWAITED",
+    "BACKLOG",
+    "DELIVERED",
+    "DUE",
+    "FINISHED",
+    "IN_INCIDENT",
+    "IN_USE",
+    "UNDELIVERED",
+    "alarm_outbox",
+    "audit_chain",
+    "audit_events",
+    "breakers",
+    "decisions",
+    "incident_events",
+    "incidents",
+    "insurer_use",
+    "insurers",
+    "metadata",
+    "order_counts",
+    "orders",
+    "plan_activation",
+    "plans",
+    "policy_reconciliations",
+    "price_proposals",
+    "risk_model_lock",
+    "risk_model_validations",
+    "risk_models",
+    "share_ledgers",
+    "submissions",
+]
