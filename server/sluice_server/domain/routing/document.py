@@ -114,6 +114,11 @@ class BindingText:
             lines={**defaults.lines, **self.lines},
         )
 
+    def content(self) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
+        """What it says, without where; two with the same content bind alike."""
+        parameters = tuple(self.parameters.items())
+        return self.insurer_product_code, self.insurer_plan_code, self.endpoint, parameters
+
 
 @dataclass(frozen=True, slots=True)
 class AllocationText:

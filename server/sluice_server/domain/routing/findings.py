@@ -74,6 +74,11 @@ class Findings:
         self._warnings.append(Finding(Severity.WARNING, line, path, message))
 
     @property
+    def error_count(self) -> int:
+        """Of those that are reported."""
+        return len(self._errors)
+
+    @property
     def has_errors(self) -> bool:
         return bool(self._errors)
 

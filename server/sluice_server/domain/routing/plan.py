@@ -13,6 +13,7 @@ import cel
 
 from sluice_server.domain.errors import NoRuleMatches
 from sluice_server.domain.identity import new_id
+from sluice_server.domain.routing.allocations import ResolvedBinding
 from sluice_server.domain.routing.books import Books, LedgerKey, OpenDecision
 from sluice_server.domain.routing.capacity import CAPACITY
 from sluice_server.domain.routing.document import Condition, OnExhausted, PlanDocument, Split
@@ -25,13 +26,7 @@ from sluice_server.domain.routing.model import Application, Binding, Candidate, 
 from sluice_server.domain.routing.parse import parse_plan
 from sluice_server.domain.routing.ports import RiskFactsSource, RiskNeed, StoredPlan, TrafficSnapshot
 from sluice_server.domain.routing.reach import check_reach
-from sluice_server.domain.routing.resolve import (
-    ResolvedBinding,
-    ResolvedFactor,
-    ResolvedPlan,
-    ResolvedRule,
-    resolve_plan,
-)
+from sluice_server.domain.routing.resolve import ResolvedFactor, ResolvedPlan, ResolvedRule, resolve_plan
 from sluice_server.domain.routing.risk_functions import NothingRated, RiskLookup
 from sluice_server.domain.routing.split import StickySplit, admitted_weight
 
@@ -142,7 +137,7 @@ class CompiledPlan:
             path[len(FACTOR_PREFIX) :] if path.startswith(FACTOR_PREFIX) else getter(path) for path in paths
         )
         self._index = RuleIndex(rules, places)
-        self._rules = tuple(_compile_rule(rule, places) for rule in rules)
+        self._rules = tuple(_compile_rules(rules, places))
         self._factor_context = ContextBuilder(f.expression for f in resolved.factors)
         self._when_context = ContextBuilder(r.when for r in rules if r.when is not None)
         self._products = _by_fields(tuple(sorted(p.fields().items())) for p in resolved.document.products)
@@ -435,17 +430,29 @@ def _exhausted(
     return Disposition.PARKED, -1
 
 
-def _compile_rule(rule: ResolvedRule, places: Mapping[str, int]) -> CompiledRule:
-    looked_up = set(signature(rule.conditions))
-    return CompiledRule(
-        rule=rule,
-        residual=tuple(
-            (path, places[path], condition) for path, condition in rule.conditions.items() if path not in looked_up
-        ),
-        sticky_place=places[rule.sticky_path],
-        split=StickySplit(rule.insurers),
-        bindings=tuple(_literal(binding) for binding in rule.bindings),
-    )
+def _compile_rules(rules: Iterable[ResolvedRule], places: Mapping[str, int]) -> Iterable[CompiledRule]:
+    """Rules with the same allocations share what is made of these, so that it is in the processor's cache when any of
+    50,000 decides."""
+    splits: dict[tuple[str, ...], StickySplit] = {}
+    bindings: dict[int, tuple[Binding | None, ...]] = {}
+    for rule in rules:
+        split = splits.get(rule.insurers)
+        if split is None:
+            split = splits[rule.insurers] = StickySplit(rule.insurers)
+        # By identity: they are the same object where they say the same (allocations.py).
+        literal = bindings.get(id(rule.bindings))
+        if literal is None:
+            literal = bindings[id(rule.bindings)] = tuple(_literal(binding) for binding in rule.bindings)
+        looked_up = signature(rule.conditions)
+        yield CompiledRule(
+            rule=rule,
+            residual=tuple(
+                (path, places[path], condition) for path, condition in rule.conditions.items() if path not in looked_up
+            ),
+            sticky_place=places[rule.sticky_path],
+            split=split,
+            bindings=literal,
+        )
 
 
 def _literal(binding: ResolvedBinding) -> Binding | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sluice_server.domain.routing.allocations import AllocationResolver, ResolvedBinding
 from sluice_server.domain.routing.document import (
     Between,
-    BindingText,
     Condition,
     FactorText,
     OneOf,
@@ -30,10 +30,6 @@ from sluice_server.domain.routing.fields import FACTOR_PREFIX, FIELDS, FactorVal
 from sluice_server.domain.routing.findings import Findings
 from sluice_server.domain.routing.limits import PlanLimits
 from sluice_server.domain.routing.risk_functions import ExampleLookup
-from sluice_server.domain.routing.templates import Template, TemplateInvalid, compile_template
-
-WHOLE = 10_000
-"""Basis points of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +39,6 @@ class ResolvedFactor:
     name: str
     expression: Expression
     default: FactorValue | None
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedBinding:
-    """A binding whose templates are compiled."""
-
-    insurer_product_code: Template
-    insurer_plan_code: Template
-    endpoint: str
-    parameters: Mapping[str, Template]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +55,7 @@ class ResolvedRule:
     insurers: tuple[str, ...]
     shares: tuple[int, ...]
     bindings: tuple[ResolvedBinding, ...]
+    """These three are the same objects in every rule whose allocations say the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +80,7 @@ class _Resolver:
         self._factor_names = [f.name for f in document.factors]
         self._examples: dict[str, FactorValue] = {}
         self._expressions: dict[str, tuple[Expression | None, list[str]]] = {}
-        self._templates: dict[str, Template | str] = {}
+        self._allocations = AllocationResolver(document.insurers, self._factor_names, findings)
 
     def plan(self) -> ResolvedPlan:
         factors = [self._factor(f) for f in self._document.factors]
@@ -118,7 +105,7 @@ class _Resolver:
         for insurer, entry in (self._document.insurers or {}).items():
             if insurer not in used:
                 self._findings.warning(entry.line, f"insurers.{insurer}", "no rule gives it a share")
-            self._binding(entry, f"insurers.{insurer}.binding")
+            self._allocations.binding(entry, f"insurers.{insurer}.binding")
 
     def _factor(self, factor: FactorText) -> ResolvedFactor | None:
         path = f"factors.{factor.name}"
@@ -182,16 +169,16 @@ class _Resolver:
         if rule.split is Split.EXACT and "sticky_key" in rule.lines:
             self._findings.warning(rule.line_of("sticky_key"), f"{path}.sticky_key", "is not used by split EXACT")
         self._sticky_key(rule, path)
-        bindings = self._allocations(rule, path)
+        allocations = self._allocations.resolve(rule, path)
         return ResolvedRule(
             text=rule,
             place=place,
             conditions=rule.match,
             when=self._when(rule, f"{path}.when"),
             sticky_path=rule.sticky_key.removeprefix("application."),
-            insurers=tuple(a.insurer for a in rule.allocations),
-            shares=tuple(a.share for a in rule.allocations),
-            bindings=bindings,
+            insurers=allocations.insurers,
+            shares=allocations.shares,
+            bindings=allocations.bindings,
         )
 
     def _when(self, rule: RuleText, path: str) -> Expression | None:
@@ -251,68 +238,6 @@ class _Resolver:
 
     def _sticky_key(self, rule: RuleText, path: str) -> None:
         self._kind(rule.sticky_key.removeprefix("application."), rule.line_of("sticky_key"), f"{path}.sticky_key")
-
-    def _allocations(self, rule: RuleText, path: str) -> tuple[ResolvedBinding, ...]:
-        first: dict[str, int] = {}
-        bindings: list[ResolvedBinding] = []
-        declared = self._document.insurers
-        for place, allocation in enumerate(rule.allocations):
-            here = f"{path}.allocations[{place}]"
-            if allocation.insurer in first:
-                self._findings.error(
-                    allocation.line,
-                    f"{here}.insurer",
-                    f"{allocation.insurer!r} has a share already, in line {first[allocation.insurer]}",
-                )
-            first.setdefault(allocation.insurer, allocation.line)
-            if declared is not None and allocation.insurer and allocation.insurer not in declared:
-                self._findings.error(
-                    allocation.line,
-                    f"{here}.insurer",
-                    f"unknown insurer {allocation.insurer[:80]!r}{suggestion(allocation.insurer, list(declared))}",
-                )
-            default = (declared or {}).get(allocation.insurer, BindingText(allocation.line))
-            text = allocation.binding.over(default) if allocation.binding else default
-            if not text.insurer_product_code:
-                self._findings.error(
-                    allocation.line,
-                    f"{here}.binding.insurer_product_code",
-                    "missing; the insurer needs its own product code",
-                )
-            bindings.append(self._binding(text, f"{here}.binding", at=allocation.line))
-        total = sum(allocation.share for allocation in rule.allocations)
-        if rule.allocations and all(a.share for a in rule.allocations) and total != WHOLE:
-            self._findings.error(
-                rule.line_of("allocations"),
-                f"{path}.allocations",
-                f"the shares sum to {total} basis points, not to {WHOLE}; "
-                f"{'add' if total < WHOLE else 'take away'} {abs(WHOLE - total)}",
-            )
-        return tuple(bindings)
-
-    def _binding(self, text: BindingText, path: str, at: int = 0) -> ResolvedBinding:
-        def template(source: str, name: str) -> Template:
-            return self._template(source, text.lines.get(name) or at or text.line, f"{path}.{name}")
-
-        return ResolvedBinding(
-            insurer_product_code=template(text.insurer_product_code, "insurer_product_code"),
-            insurer_plan_code=template(text.insurer_plan_code, "insurer_plan_code"),
-            endpoint=text.endpoint,
-            parameters={key: template(value, f"parameters.{key}") for key, value in text.parameters.items()},
-        )
-
-    def _template(self, source: str, line: int, path: str) -> Template:
-        known = self._templates.get(source)
-        if known is None:
-            try:
-                known = compile_template(source, self._factor_names)
-            except TemplateInvalid as problem:
-                known = str(problem)
-            self._templates[source] = known
-        if isinstance(known, str):
-            self._findings.error(line, path, known)
-            return Template(())
-        return known
 
 
 _KIND_NAMES = {str: "text", int: "number", bool: "true/false", object: "value"}
