@@ -27,39 +27,40 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from sluice.risk.v1 import data_pb2 as sluice_dot_risk_dot_v1_dot_data__pb2
 from sluice.risk.v1 import query_pb2 as sluice_dot_risk_dot_v1_dot_query__pb2
+from sluice.risk.v1 import semantic_model_pb2 as sluice_dot_risk_dot_v1_dot_semantic__model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsluice/risk/v1/dashboards.proto\x12\x0esluice.risk.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19sluice/risk/v1/data.proto\x1a\x1asluice/risk/v1/query.proto\"\xf9\x01\n\x05\x43hart\x12\x19\n\x08\x63hart_id\x18\x01 \x01(\tR\x07\x63hartId\x12\x14\n\x05title\x18\x02 \x01(\tR\x05title\x12-\n\x04type\x18\x03 \x01(\x0e\x32\x19.sluice.risk.v1.ChartTypeR\x04type\x12\x32\n\x05query\x18\x04 \x01(\x0b\x32\x1c.sluice.risk.v1.QueryRequestR\x05query\x12\x39\n\nthresholds\x18\x05 \x03(\x0b\x32\x19.sluice.risk.v1.ThresholdR\nthresholds\x12!\n\x0cgrid_columns\x18\x06 \x01(\x05R\x0bgridColumns\"\x85\x01\n\tThreshold\x12\x16\n\x06metric\x18\x01 \x01(\tR\x06metric\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value\x12\x34\n\x08severity\x18\x03 \x01(\x0e\x32\x18.sluice.risk.v1.SeverityR\x08severity\x12\x14\n\x05label\x18\x04 \x01(\tR\x05label\"\xcc\x01\n\x12RenderChartRequest\x12-\n\x05\x63hart\x18\x01 \x01(\x0b\x32\x15.sluice.risk.v1.ChartH\x00R\x05\x63hart\x12>\n\treference\x18\x02 \x01(\x0b\x32\x1e.sluice.risk.v1.ChartReferenceH\x00R\treference\x12!\n\x0c\x64\x61ta_version\x18\x03 \x01(\x03R\x0b\x64\x61taVersion\x12\x1a\n\x08language\x18\x04 \x01(\tR\x08languageB\x08\n\x06source\"N\n\x0e\x43hartReference\x12!\n\x0c\x64\x61shboard_id\x18\x01 \x01(\tR\x0b\x64\x61shboardId\x12\x19\n\x08\x63hart_id\x18\x02 \x01(\tR\x07\x63hartId\"\xb1\x01\n\x13RenderChartResponse\x12\x34\n\tvega_lite\x18\x01 \x01(\x0b\x32\x17.google.protobuf.StructR\x08vegaLite\x12\x35\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1d.sluice.risk.v1.QueryResponseR\x06\x61nswer\x12-\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x19.sluice.risk.v1.DataStampR\x04\x64\x61ta\"\xd1\x02\n\tDashboard\x12!\n\x0c\x64\x61shboard_id\x18\x01 \x01(\tR\x0b\x64\x61shboardId\x12\x14\n\x05title\x18\x02 \x01(\tR\x05title\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12-\n\x06\x63harts\x18\x04 \x03(\x0b\x32\x15.sluice.risk.v1.ChartR\x06\x63harts\x12\x1f\n\x0bshared_with\x18\x05 \x03(\tR\nsharedWith\x12\x14\n\x05owner\x18\x06 \x01(\tR\x05owner\x12\x18\n\x07version\x18\x07 \x01(\x03R\x07version\x12\x12\n\x04\x65tag\x18\x08 \x01(\tR\x04\x65tag\x12;\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x18\n\x07shipped\x18\n \x01(\x08R\x07shipped\"i\n\x15ListDashboardsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x14\n\x05owner\x18\x03 \x01(\tR\x05owner\"{\n\x16ListDashboardsResponse\x12\x39\n\ndashboards\x18\x01 \x03(\x0b\x32\x19.sluice.risk.v1.DashboardR\ndashboards\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe8\x01\n\x14SaveDashboardRequest\x12\x37\n\tdashboard\x18\x01 \x01(\x0b\x32\x19.sluice.risk.v1.DashboardR\tdashboard\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\x86\x01\n\x16\x44\x65leteDashboardRequest\x12!\n\x0c\x64\x61shboard_id\x18\x01 \x01(\tR\x0b\x64\x61shboardId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"R\n\x17\x44\x65leteDashboardResponse\x12\x37\n\tdashboard\x18\x01 \x01(\x0b\x32\x19.sluice.risk.v1.DashboardR\tdashboard*\xad\x01\n\tChartType\x12\x1a\n\x16\x43HART_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43HART_TYPE_LINE\x10\x01\x12\x12\n\x0e\x43HART_TYPE_BAR\x10\x02\x12\x16\n\x12\x43HART_TYPE_SCATTER\x10\x03\x12\x14\n\x10\x43HART_TYPE_GAUGE\x10\x04\x12\x14\n\x10\x43HART_TYPE_TABLE\x10\x05\x12\x17\n\x13\x43HART_TYPE_HEAT_MAP\x10\x06*d\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\x12\x15\n\x11SEVERITY_CRITICAL\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsluice/risk/v1/dashboards.proto\x12\x0esluice.risk.v1\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19sluice/risk/v1/data.proto\x1a\x1asluice/risk/v1/query.proto\x1a#sluice/risk/v1/semantic_model.proto\"\xb9\x02\n\x05\x43hart\x12\x19\n\x08\x63hart_id\x18\x01 \x01(\tR\x07\x63hartId\x12\x14\n\x05title\x18\x02 \x01(\tR\x05title\x12-\n\x04type\x18\x03 \x01(\x0e\x32\x19.sluice.risk.v1.ChartTypeR\x04type\x12\x32\n\x05query\x18\x04 \x01(\x0b\x32\x1c.sluice.risk.v1.QueryRequestR\x05query\x12\x39\n\nthresholds\x18\x05 \x03(\x0b\x32\x19.sluice.risk.v1.ThresholdR\nthresholds\x12!\n\x0cgrid_columns\x18\x06 \x01(\x05R\x0bgridColumns\x12>\n\x0flocalized_title\x18\x07 \x01(\x0b\x32\x15.sluice.risk.v1.LabelR\x0elocalizedTitle\"\xc5\x01\n\tThreshold\x12\x16\n\x06metric\x18\x01 \x01(\tR\x06metric\x12\x14\n\x05value\x18\x02 \x01(\x01R\x05value\x12\x34\n\x08severity\x18\x03 \x01(\x0e\x32\x18.sluice.risk.v1.SeverityR\x08severity\x12\x14\n\x05label\x18\x04 \x01(\tR\x05label\x12>\n\x0flocalized_label\x18\x05 \x01(\x0b\x32\x15.sluice.risk.v1.LabelR\x0elocalizedLabel\"\xcc\x01\n\x12RenderChartRequest\x12-\n\x05\x63hart\x18\x01 \x01(\x0b\x32\x15.sluice.risk.v1.ChartH\x00R\x05\x63hart\x12>\n\treference\x18\x02 \x01(\x0b\x32\x1e.sluice.risk.v1.ChartReferenceH\x00R\treference\x12!\n\x0c\x64\x61ta_version\x18\x03 \x01(\x03R\x0b\x64\x61taVersion\x12\x1a\n\x08language\x18\x04 \x01(\tR\x08languageB\x08\n\x06source\"N\n\x0e\x43hartReference\x12!\n\x0c\x64\x61shboard_id\x18\x01 \x01(\tR\x0b\x64\x61shboardId\x12\x19\n\x08\x63hart_id\x18\x02 \x01(\tR\x07\x63hartId\"\xb1\x01\n\x13RenderChartResponse\x12\x34\n\tvega_lite\x18\x01 \x01(\x0b\x32\x17.google.protobuf.StructR\x08vegaLite\x12\x35\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1d.sluice.risk.v1.QueryResponseR\x06\x61nswer\x12-\n\x04\x64\x61ta\x18\x03 \x01(\x0b\x32\x19.sluice.risk.v1.DataStampR\x04\x64\x61ta\"\xdd\x03\n\tDashboard\x12!\n\x0c\x64\x61shboard_id\x18\x01 \x01(\tR\x0b\x64\x61shboardId\x12\x14\n\x05title\x18\x02 \x01(\tR\x05title\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12-\n\x06\x63harts\x18\x04 \x03(\x0b\x32\x15.sluice.risk.v1.ChartR\x06\x63harts\x12\x1f\n\x0bshared_with\x18\x05 \x03(\tR\nsharedWith\x12\x14\n\x05owner\x18\x06 \x01(\tR\x05owner\x12\x18\n\x07version\x18\x07 \x01(\x03R\x07version\x12\x12\n\x04\x65tag\x18\x08 \x01(\tR\x04\x65tag\x12;\n\x0bupdate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nupdateTime\x12\x18\n\x07shipped\x18\n \x01(\x08R\x07shipped\x12>\n\x0flocalized_title\x18\x0b \x01(\x0b\x32\x15.sluice.risk.v1.LabelR\x0elocalizedTitle\x12J\n\x15localized_description\x18\x0c \x01(\x0b\x32\x15.sluice.risk.v1.LabelR\x14localizedDescription\"i\n\x15ListDashboardsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x14\n\x05owner\x18\x03 \x01(\tR\x05owner\"{\n\x16ListDashboardsResponse\x12\x39\n\ndashboards\x18\x01 \x03(\x0b\x32\x19.sluice.risk.v1.DashboardR\ndashboards\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe8\x01\n\x14SaveDashboardRequest\x12\x37\n\tdashboard\x18\x01 \x01(\x0b\x32\x19.sluice.risk.v1.DashboardR\tdashboard\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\"\x86\x01\n\x16\x44\x65leteDashboardRequest\x12!\n\x0c\x64\x61shboard_id\x18\x01 \x01(\tR\x0b\x64\x61shboardId\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\x12\x1d\n\nrequest_id\x18\x03 \x01(\tR\trequestId\x12\x16\n\x06reason\x18\x04 \x01(\tR\x06reason\"R\n\x17\x44\x65leteDashboardResponse\x12\x37\n\tdashboard\x18\x01 \x01(\x0b\x32\x19.sluice.risk.v1.DashboardR\tdashboard*\xad\x01\n\tChartType\x12\x1a\n\x16\x43HART_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43HART_TYPE_LINE\x10\x01\x12\x12\n\x0e\x43HART_TYPE_BAR\x10\x02\x12\x16\n\x12\x43HART_TYPE_SCATTER\x10\x03\x12\x14\n\x10\x43HART_TYPE_GAUGE\x10\x04\x12\x14\n\x10\x43HART_TYPE_TABLE\x10\x05\x12\x17\n\x13\x43HART_TYPE_HEAT_MAP\x10\x06*d\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\x12\x15\n\x11SEVERITY_CRITICAL\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sluice.risk.v1.dashboards_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHARTTYPE']._serialized_start=2087
-  _globals['_CHARTTYPE']._serialized_end=2260
-  _globals['_SEVERITY']._serialized_start=2262
-  _globals['_SEVERITY']._serialized_end=2362
-  _globals['_CHART']._serialized_start=204
-  _globals['_CHART']._serialized_end=453
-  _globals['_THRESHOLD']._serialized_start=456
-  _globals['_THRESHOLD']._serialized_end=589
-  _globals['_RENDERCHARTREQUEST']._serialized_start=592
-  _globals['_RENDERCHARTREQUEST']._serialized_end=796
-  _globals['_CHARTREFERENCE']._serialized_start=798
-  _globals['_CHARTREFERENCE']._serialized_end=876
-  _globals['_RENDERCHARTRESPONSE']._serialized_start=879
-  _globals['_RENDERCHARTRESPONSE']._serialized_end=1056
-  _globals['_DASHBOARD']._serialized_start=1059
-  _globals['_DASHBOARD']._serialized_end=1396
-  _globals['_LISTDASHBOARDSREQUEST']._serialized_start=1398
-  _globals['_LISTDASHBOARDSREQUEST']._serialized_end=1503
-  _globals['_LISTDASHBOARDSRESPONSE']._serialized_start=1505
-  _globals['_LISTDASHBOARDSRESPONSE']._serialized_end=1628
-  _globals['_SAVEDASHBOARDREQUEST']._serialized_start=1631
-  _globals['_SAVEDASHBOARDREQUEST']._serialized_end=1863
-  _globals['_DELETEDASHBOARDREQUEST']._serialized_start=1866
-  _globals['_DELETEDASHBOARDREQUEST']._serialized_end=2000
-  _globals['_DELETEDASHBOARDRESPONSE']._serialized_start=2002
-  _globals['_DELETEDASHBOARDRESPONSE']._serialized_end=2084
+  _globals['_CHARTTYPE']._serialized_start=2392
+  _globals['_CHARTTYPE']._serialized_end=2565
+  _globals['_SEVERITY']._serialized_start=2567
+  _globals['_SEVERITY']._serialized_end=2667
+  _globals['_CHART']._serialized_start=241
+  _globals['_CHART']._serialized_end=554
+  _globals['_THRESHOLD']._serialized_start=557
+  _globals['_THRESHOLD']._serialized_end=754
+  _globals['_RENDERCHARTREQUEST']._serialized_start=757
+  _globals['_RENDERCHARTREQUEST']._serialized_end=961
+  _globals['_CHARTREFERENCE']._serialized_start=963
+  _globals['_CHARTREFERENCE']._serialized_end=1041
+  _globals['_RENDERCHARTRESPONSE']._serialized_start=1044
+  _globals['_RENDERCHARTRESPONSE']._serialized_end=1221
+  _globals['_DASHBOARD']._serialized_start=1224
+  _globals['_DASHBOARD']._serialized_end=1701
+  _globals['_LISTDASHBOARDSREQUEST']._serialized_start=1703
+  _globals['_LISTDASHBOARDSREQUEST']._serialized_end=1808
+  _globals['_LISTDASHBOARDSRESPONSE']._serialized_start=1810
+  _globals['_LISTDASHBOARDSRESPONSE']._serialized_end=1933
+  _globals['_SAVEDASHBOARDREQUEST']._serialized_start=1936
+  _globals['_SAVEDASHBOARDREQUEST']._serialized_end=2168
+  _globals['_DELETEDASHBOARDREQUEST']._serialized_start=2171
+  _globals['_DELETEDASHBOARDREQUEST']._serialized_end=2305
+  _globals['_DELETEDASHBOARDRESPONSE']._serialized_start=2307
+  _globals['_DELETEDASHBOARDRESPONSE']._serialized_end=2389
 # @@protoc_insertion_point(module_scope)

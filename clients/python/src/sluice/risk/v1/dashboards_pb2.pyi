@@ -5,6 +5,7 @@ from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from sluice.risk.v1 import data_pb2 as _data_pb2
 from sluice.risk.v1 import query_pb2 as _query_pb2
+from sluice.risk.v1 import semantic_model_pb2 as _semantic_model_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -43,32 +44,36 @@ SEVERITY_WARNING: Severity
 SEVERITY_CRITICAL: Severity
 
 class Chart(_message.Message):
-    __slots__ = ("chart_id", "title", "type", "query", "thresholds", "grid_columns")
+    __slots__ = ("chart_id", "title", "type", "query", "thresholds", "grid_columns", "localized_title")
     CHART_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
     THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
     GRID_COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    LOCALIZED_TITLE_FIELD_NUMBER: _ClassVar[int]
     chart_id: str
     title: str
     type: ChartType
     query: _query_pb2.QueryRequest
     thresholds: _containers.RepeatedCompositeFieldContainer[Threshold]
     grid_columns: int
-    def __init__(self, chart_id: _Optional[str] = ..., title: _Optional[str] = ..., type: _Optional[_Union[ChartType, str]] = ..., query: _Optional[_Union[_query_pb2.QueryRequest, _Mapping]] = ..., thresholds: _Optional[_Iterable[_Union[Threshold, _Mapping]]] = ..., grid_columns: _Optional[int] = ...) -> None: ...
+    localized_title: _semantic_model_pb2.Label
+    def __init__(self, chart_id: _Optional[str] = ..., title: _Optional[str] = ..., type: _Optional[_Union[ChartType, str]] = ..., query: _Optional[_Union[_query_pb2.QueryRequest, _Mapping]] = ..., thresholds: _Optional[_Iterable[_Union[Threshold, _Mapping]]] = ..., grid_columns: _Optional[int] = ..., localized_title: _Optional[_Union[_semantic_model_pb2.Label, _Mapping]] = ...) -> None: ...
 
 class Threshold(_message.Message):
-    __slots__ = ("metric", "value", "severity", "label")
+    __slots__ = ("metric", "value", "severity", "label", "localized_label")
     METRIC_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     SEVERITY_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
+    LOCALIZED_LABEL_FIELD_NUMBER: _ClassVar[int]
     metric: str
     value: float
     severity: Severity
     label: str
-    def __init__(self, metric: _Optional[str] = ..., value: _Optional[float] = ..., severity: _Optional[_Union[Severity, str]] = ..., label: _Optional[str] = ...) -> None: ...
+    localized_label: _semantic_model_pb2.Label
+    def __init__(self, metric: _Optional[str] = ..., value: _Optional[float] = ..., severity: _Optional[_Union[Severity, str]] = ..., label: _Optional[str] = ..., localized_label: _Optional[_Union[_semantic_model_pb2.Label, _Mapping]] = ...) -> None: ...
 
 class RenderChartRequest(_message.Message):
     __slots__ = ("chart", "reference", "data_version", "language")
@@ -101,7 +106,7 @@ class RenderChartResponse(_message.Message):
     def __init__(self, vega_lite: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., answer: _Optional[_Union[_query_pb2.QueryResponse, _Mapping]] = ..., data: _Optional[_Union[_data_pb2.DataStamp, _Mapping]] = ...) -> None: ...
 
 class Dashboard(_message.Message):
-    __slots__ = ("dashboard_id", "title", "description", "charts", "shared_with", "owner", "version", "etag", "update_time", "shipped")
+    __slots__ = ("dashboard_id", "title", "description", "charts", "shared_with", "owner", "version", "etag", "update_time", "shipped", "localized_title", "localized_description")
     DASHBOARD_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -112,6 +117,8 @@ class Dashboard(_message.Message):
     ETAG_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     SHIPPED_FIELD_NUMBER: _ClassVar[int]
+    LOCALIZED_TITLE_FIELD_NUMBER: _ClassVar[int]
+    LOCALIZED_DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     dashboard_id: str
     title: str
     description: str
@@ -122,7 +129,9 @@ class Dashboard(_message.Message):
     etag: str
     update_time: _timestamp_pb2.Timestamp
     shipped: bool
-    def __init__(self, dashboard_id: _Optional[str] = ..., title: _Optional[str] = ..., description: _Optional[str] = ..., charts: _Optional[_Iterable[_Union[Chart, _Mapping]]] = ..., shared_with: _Optional[_Iterable[str]] = ..., owner: _Optional[str] = ..., version: _Optional[int] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shipped: _Optional[bool] = ...) -> None: ...
+    localized_title: _semantic_model_pb2.Label
+    localized_description: _semantic_model_pb2.Label
+    def __init__(self, dashboard_id: _Optional[str] = ..., title: _Optional[str] = ..., description: _Optional[str] = ..., charts: _Optional[_Iterable[_Union[Chart, _Mapping]]] = ..., shared_with: _Optional[_Iterable[str]] = ..., owner: _Optional[str] = ..., version: _Optional[int] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shipped: _Optional[bool] = ..., localized_title: _Optional[_Union[_semantic_model_pb2.Label, _Mapping]] = ..., localized_description: _Optional[_Union[_semantic_model_pb2.Label, _Mapping]] = ...) -> None: ...
 
 class ListDashboardsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "owner")

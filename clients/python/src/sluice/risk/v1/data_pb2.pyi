@@ -28,6 +28,7 @@ class IntervalMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INTERVAL_METHOD_GAMMA_POSTERIOR: _ClassVar[IntervalMethod]
     INTERVAL_METHOD_BOOTSTRAP: _ClassVar[IntervalMethod]
     INTERVAL_METHOD_WALD_LOG: _ClassVar[IntervalMethod]
+    INTERVAL_METHOD_RECOVERED_VARIANCE: _ClassVar[IntervalMethod]
 DATA_VERSION_STATE_UNSPECIFIED: DataVersionState
 DATA_VERSION_STATE_PUBLISHED: DataVersionState
 DATA_VERSION_STATE_SUPERSEDED: DataVersionState
@@ -40,6 +41,7 @@ INTERVAL_METHOD_GAMMA_MEAN: IntervalMethod
 INTERVAL_METHOD_GAMMA_POSTERIOR: IntervalMethod
 INTERVAL_METHOD_BOOTSTRAP: IntervalMethod
 INTERVAL_METHOD_WALD_LOG: IntervalMethod
+INTERVAL_METHOD_RECOVERED_VARIANCE: IntervalMethod
 
 class DataStamp(_message.Message):
     __slots__ = ("data_version", "watermark", "published_at")

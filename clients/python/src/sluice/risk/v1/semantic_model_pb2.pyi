@@ -110,7 +110,7 @@ class Dimension(_message.Message):
     def __init__(self, name: _Optional[str] = ..., label: _Optional[_Union[Label, _Mapping]] = ..., description: _Optional[_Union[Label, _Mapping]] = ..., entity: _Optional[str] = ..., type: _Optional[_Union[DimensionType, str]] = ..., metrics: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Metric(_message.Message):
-    __slots__ = ("name", "label", "description", "kind", "unit", "numerator", "denominator", "interval_method", "additive", "not_additive_reason", "dimensions", "direction")
+    __slots__ = ("name", "label", "description", "kind", "unit", "numerator", "denominator", "interval_method", "additive", "not_additive_reason", "dimensions", "direction", "base", "span")
     NAME_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -123,6 +123,8 @@ class Metric(_message.Message):
     NOT_ADDITIVE_REASON_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    BASE_FIELD_NUMBER: _ClassVar[int]
+    SPAN_FIELD_NUMBER: _ClassVar[int]
     name: str
     label: Label
     description: Label
@@ -135,4 +137,6 @@ class Metric(_message.Message):
     not_additive_reason: str
     dimensions: _containers.RepeatedScalarFieldContainer[str]
     direction: MetricDirection
-    def __init__(self, name: _Optional[str] = ..., label: _Optional[_Union[Label, _Mapping]] = ..., description: _Optional[_Union[Label, _Mapping]] = ..., kind: _Optional[_Union[MetricKind, str]] = ..., unit: _Optional[str] = ..., numerator: _Optional[str] = ..., denominator: _Optional[str] = ..., interval_method: _Optional[_Union[_data_pb2.IntervalMethod, str]] = ..., additive: _Optional[bool] = ..., not_additive_reason: _Optional[str] = ..., dimensions: _Optional[_Iterable[str]] = ..., direction: _Optional[_Union[MetricDirection, str]] = ...) -> None: ...
+    base: str
+    span: str
+    def __init__(self, name: _Optional[str] = ..., label: _Optional[_Union[Label, _Mapping]] = ..., description: _Optional[_Union[Label, _Mapping]] = ..., kind: _Optional[_Union[MetricKind, str]] = ..., unit: _Optional[str] = ..., numerator: _Optional[str] = ..., denominator: _Optional[str] = ..., interval_method: _Optional[_Union[_data_pb2.IntervalMethod, str]] = ..., additive: _Optional[bool] = ..., not_additive_reason: _Optional[str] = ..., dimensions: _Optional[_Iterable[str]] = ..., direction: _Optional[_Union[MetricDirection, str]] = ..., base: _Optional[str] = ..., span: _Optional[str] = ...) -> None: ...
