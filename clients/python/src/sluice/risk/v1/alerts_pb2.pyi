@@ -45,7 +45,7 @@ ALERT_STATE_FIRING: AlertState
 ALERT_STATE_RESOLVED: AlertState
 
 class AlertRule(_message.Message):
-    __slots__ = ("alert_rule_id", "title", "metric", "dimensions", "filters", "comparison", "threshold", "baseline_deviations", "hysteresis", "minimum_exposure", "evidence", "for_duration", "severity", "owner", "enabled", "version", "etag", "update_time")
+    __slots__ = ("alert_rule_id", "title", "metric", "dimensions", "filters", "comparison", "threshold", "baseline_deviations", "hysteresis", "minimum_exposure", "evidence", "for_duration", "severity", "owner", "enabled", "version", "etag", "update_time", "season", "history", "time_dimension", "updated_by", "problem", "evaluated_data_version")
     ALERT_RULE_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     METRIC_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +64,12 @@ class AlertRule(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    SEASON_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    TIME_DIMENSION_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_BY_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    EVALUATED_DATA_VERSION_FIELD_NUMBER: _ClassVar[int]
     alert_rule_id: str
     title: str
     metric: str
@@ -82,10 +88,16 @@ class AlertRule(_message.Message):
     version: int
     etag: str
     update_time: _timestamp_pb2.Timestamp
-    def __init__(self, alert_rule_id: _Optional[str] = ..., title: _Optional[str] = ..., metric: _Optional[str] = ..., dimensions: _Optional[_Iterable[str]] = ..., filters: _Optional[_Iterable[_Union[_query_pb2.Filter, _Mapping]]] = ..., comparison: _Optional[_Union[Comparison, str]] = ..., threshold: _Optional[float] = ..., baseline_deviations: _Optional[float] = ..., hysteresis: _Optional[float] = ..., minimum_exposure: _Optional[float] = ..., evidence: _Optional[_Union[Evidence, str]] = ..., for_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., severity: _Optional[_Union[_dashboards_pb2.Severity, str]] = ..., owner: _Optional[str] = ..., enabled: _Optional[bool] = ..., version: _Optional[int] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    season: _duration_pb2.Duration
+    history: int
+    time_dimension: str
+    updated_by: str
+    problem: str
+    evaluated_data_version: int
+    def __init__(self, alert_rule_id: _Optional[str] = ..., title: _Optional[str] = ..., metric: _Optional[str] = ..., dimensions: _Optional[_Iterable[str]] = ..., filters: _Optional[_Iterable[_Union[_query_pb2.Filter, _Mapping]]] = ..., comparison: _Optional[_Union[Comparison, str]] = ..., threshold: _Optional[float] = ..., baseline_deviations: _Optional[float] = ..., hysteresis: _Optional[float] = ..., minimum_exposure: _Optional[float] = ..., evidence: _Optional[_Union[Evidence, str]] = ..., for_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., severity: _Optional[_Union[_dashboards_pb2.Severity, str]] = ..., owner: _Optional[str] = ..., enabled: _Optional[bool] = ..., version: _Optional[int] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., season: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., history: _Optional[int] = ..., time_dimension: _Optional[str] = ..., updated_by: _Optional[str] = ..., problem: _Optional[str] = ..., evaluated_data_version: _Optional[int] = ...) -> None: ...
 
 class Alert(_message.Message):
-    __slots__ = ("alert_id", "alert_rule_id", "dimensions", "state", "severity", "value", "limit", "owner", "start_time", "fire_time", "resolve_time", "acknowledged_by", "acknowledge_time", "acknowledge_note", "etag", "data")
+    __slots__ = ("alert_id", "alert_rule_id", "dimensions", "state", "severity", "value", "limit", "owner", "start_time", "fire_time", "resolve_time", "acknowledged_by", "acknowledge_time", "acknowledge_note", "etag", "data", "metric", "worst", "moments", "summary_en", "summary_zh")
     class DimensionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +121,11 @@ class Alert(_message.Message):
     ACKNOWLEDGE_NOTE_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    WORST_FIELD_NUMBER: _ClassVar[int]
+    MOMENTS_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_EN_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_ZH_FIELD_NUMBER: _ClassVar[int]
     alert_id: str
     alert_rule_id: str
     dimensions: _containers.ScalarMap[str, str]
@@ -125,7 +142,12 @@ class Alert(_message.Message):
     acknowledge_note: str
     etag: str
     data: _data_pb2.DataStamp
-    def __init__(self, alert_id: _Optional[str] = ..., alert_rule_id: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., state: _Optional[_Union[AlertState, str]] = ..., severity: _Optional[_Union[_dashboards_pb2.Severity, str]] = ..., value: _Optional[_Union[_query_pb2.MetricValue, _Mapping]] = ..., limit: _Optional[float] = ..., owner: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., resolve_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acknowledged_by: _Optional[str] = ..., acknowledge_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acknowledge_note: _Optional[str] = ..., etag: _Optional[str] = ..., data: _Optional[_Union[_data_pb2.DataStamp, _Mapping]] = ...) -> None: ...
+    metric: str
+    worst: float
+    moments: int
+    summary_en: str
+    summary_zh: str
+    def __init__(self, alert_id: _Optional[str] = ..., alert_rule_id: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., state: _Optional[_Union[AlertState, str]] = ..., severity: _Optional[_Union[_dashboards_pb2.Severity, str]] = ..., value: _Optional[_Union[_query_pb2.MetricValue, _Mapping]] = ..., limit: _Optional[float] = ..., owner: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., resolve_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acknowledged_by: _Optional[str] = ..., acknowledge_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acknowledge_note: _Optional[str] = ..., etag: _Optional[str] = ..., data: _Optional[_Union[_data_pb2.DataStamp, _Mapping]] = ..., metric: _Optional[str] = ..., worst: _Optional[float] = ..., moments: _Optional[int] = ..., summary_en: _Optional[str] = ..., summary_zh: _Optional[str] = ...) -> None: ...
 
 class ListAlertRulesRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "metric")
@@ -160,12 +182,38 @@ class SaveAlertRuleRequest(_message.Message):
     def __init__(self, alert_rule: _Optional[_Union[AlertRule, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
 
 class SaveAlertRuleResponse(_message.Message):
-    __slots__ = ("alert_rule", "replay")
+    __slots__ = ("alert_rule", "replay", "replay_summary")
     ALERT_RULE_FIELD_NUMBER: _ClassVar[int]
     REPLAY_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_SUMMARY_FIELD_NUMBER: _ClassVar[int]
     alert_rule: AlertRule
     replay: _containers.RepeatedCompositeFieldContainer[Alert]
-    def __init__(self, alert_rule: _Optional[_Union[AlertRule, _Mapping]] = ..., replay: _Optional[_Iterable[_Union[Alert, _Mapping]]] = ...) -> None: ...
+    replay_summary: AlertReplaySummary
+    def __init__(self, alert_rule: _Optional[_Union[AlertRule, _Mapping]] = ..., replay: _Optional[_Iterable[_Union[Alert, _Mapping]]] = ..., replay_summary: _Optional[_Union[AlertReplaySummary, _Mapping]] = ...) -> None: ...
+
+class AlertReplaySummary(_message.Message):
+    __slots__ = ("series", "moments", "fired", "firing", "nearly", "without_volume", "without_limit", "first_time", "last_time", "data")
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    MOMENTS_FIELD_NUMBER: _ClassVar[int]
+    FIRED_FIELD_NUMBER: _ClassVar[int]
+    FIRING_FIELD_NUMBER: _ClassVar[int]
+    NEARLY_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_VOLUME_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_TIME_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    series: int
+    moments: int
+    fired: int
+    firing: int
+    nearly: int
+    without_volume: int
+    without_limit: int
+    first_time: _timestamp_pb2.Timestamp
+    last_time: _timestamp_pb2.Timestamp
+    data: _data_pb2.DataStamp
+    def __init__(self, series: _Optional[int] = ..., moments: _Optional[int] = ..., fired: _Optional[int] = ..., firing: _Optional[int] = ..., nearly: _Optional[int] = ..., without_volume: _Optional[int] = ..., without_limit: _Optional[int] = ..., first_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., data: _Optional[_Union[_data_pb2.DataStamp, _Mapping]] = ...) -> None: ...
 
 class ListAlertsRequest(_message.Message):
     __slots__ = ("states", "alert_rule_id", "minimum_severity", "page_size", "page_token")

@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from sluice.risk.v1 import data_pb2 as _data_pb2
 from sluice.type.v1 import money_pb2 as _money_pb2
 from google.protobuf.internal import containers as _containers
@@ -9,11 +12,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class RiskGroupSide(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RISK_GROUP_SIDE_UNSPECIFIED: _ClassVar[RiskGroupSide]
+    RISK_GROUP_SIDE_HIGHER: _ClassVar[RiskGroupSide]
+    RISK_GROUP_SIDE_LOWER: _ClassVar[RiskGroupSide]
+
 class RiskGroupSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     RISK_GROUP_SOURCE_UNSPECIFIED: _ClassVar[RiskGroupSource]
     RISK_GROUP_SOURCE_LLM: _ClassVar[RiskGroupSource]
     RISK_GROUP_SOURCE_SEARCH: _ClassVar[RiskGroupSource]
+RISK_GROUP_SIDE_UNSPECIFIED: RiskGroupSide
+RISK_GROUP_SIDE_HIGHER: RiskGroupSide
+RISK_GROUP_SIDE_LOWER: RiskGroupSide
 RISK_GROUP_SOURCE_UNSPECIFIED: RiskGroupSource
 RISK_GROUP_SOURCE_LLM: RiskGroupSource
 RISK_GROUP_SOURCE_SEARCH: RiskGroupSource
@@ -117,35 +129,80 @@ class Indicator(_message.Message):
     def __init__(self, name: _Optional[str] = ..., reason_en: _Optional[str] = ..., reason_zh: _Optional[str] = ..., observed: _Optional[float] = ..., expected: _Optional[float] = ..., ratio: _Optional[float] = ..., unit: _Optional[str] = ..., p_value: _Optional[float] = ..., over_dispersion: _Optional[float] = ..., peers: _Optional[str] = ...) -> None: ...
 
 class ListRiskGroupsRequest(_message.Message):
-    __slots__ = ("include_refused", "sources", "page_size", "page_token", "data_version")
+    __slots__ = ("include_refused", "sources", "page_size", "page_token", "data_version", "dimension", "side")
     INCLUDE_REFUSED_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     DATA_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DIMENSION_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
     include_refused: bool
     sources: _containers.RepeatedScalarFieldContainer[RiskGroupSource]
     page_size: int
     page_token: str
     data_version: int
-    def __init__(self, include_refused: _Optional[bool] = ..., sources: _Optional[_Iterable[_Union[RiskGroupSource, str]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., data_version: _Optional[int] = ...) -> None: ...
+    dimension: str
+    side: RiskGroupSide
+    def __init__(self, include_refused: _Optional[bool] = ..., sources: _Optional[_Iterable[_Union[RiskGroupSource, str]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., data_version: _Optional[int] = ..., dimension: _Optional[str] = ..., side: _Optional[_Union[RiskGroupSide, str]] = ...) -> None: ...
 
 class ListRiskGroupsResponse(_message.Message):
-    __slots__ = ("risk_groups", "total_size", "next_page_token", "permuted_accepted", "data")
+    __slots__ = ("risk_groups", "total_size", "next_page_token", "permuted_accepted", "data", "run")
     RISK_GROUPS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_SIZE_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     PERMUTED_ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
     risk_groups: _containers.RepeatedCompositeFieldContainer[RiskGroup]
     total_size: int
     next_page_token: str
     permuted_accepted: int
     data: _data_pb2.DataStamp
-    def __init__(self, risk_groups: _Optional[_Iterable[_Union[RiskGroup, _Mapping]]] = ..., total_size: _Optional[int] = ..., next_page_token: _Optional[str] = ..., permuted_accepted: _Optional[int] = ..., data: _Optional[_Union[_data_pb2.DataStamp, _Mapping]] = ...) -> None: ...
+    run: RiskGroupRun
+    def __init__(self, risk_groups: _Optional[_Iterable[_Union[RiskGroup, _Mapping]]] = ..., total_size: _Optional[int] = ..., next_page_token: _Optional[str] = ..., permuted_accepted: _Optional[int] = ..., data: _Optional[_Union[_data_pb2.DataStamp, _Mapping]] = ..., run: _Optional[_Union[RiskGroupRun, _Mapping]] = ...) -> None: ...
+
+class RiskGroupRun(_message.Message):
+    __slots__ = ("create_time", "seed", "split", "false_discovery_rate", "minimum_share", "tried", "proposed", "accepted", "permuted_proposed", "permuted_accepted", "refused_proposals", "llm_model", "llm_tokens", "llm_failure")
+    class RefusedProposalsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    FALSE_DISCOVERY_RATE_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_SHARE_FIELD_NUMBER: _ClassVar[int]
+    TRIED_FIELD_NUMBER: _ClassVar[int]
+    PROPOSED_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    PERMUTED_PROPOSED_FIELD_NUMBER: _ClassVar[int]
+    PERMUTED_ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_PROPOSALS_FIELD_NUMBER: _ClassVar[int]
+    LLM_MODEL_FIELD_NUMBER: _ClassVar[int]
+    LLM_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    LLM_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    create_time: _timestamp_pb2.Timestamp
+    seed: int
+    split: str
+    false_discovery_rate: float
+    minimum_share: float
+    tried: int
+    proposed: int
+    accepted: int
+    permuted_proposed: int
+    permuted_accepted: int
+    refused_proposals: _containers.ScalarMap[str, int]
+    llm_model: str
+    llm_tokens: int
+    llm_failure: str
+    def __init__(self, create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., seed: _Optional[int] = ..., split: _Optional[str] = ..., false_discovery_rate: _Optional[float] = ..., minimum_share: _Optional[float] = ..., tried: _Optional[int] = ..., proposed: _Optional[int] = ..., accepted: _Optional[int] = ..., permuted_proposed: _Optional[int] = ..., permuted_accepted: _Optional[int] = ..., refused_proposals: _Optional[_Mapping[str, int]] = ..., llm_model: _Optional[str] = ..., llm_tokens: _Optional[int] = ..., llm_failure: _Optional[str] = ...) -> None: ...
 
 class RiskGroup(_message.Message):
-    __slots__ = ("risk_group_id", "conditions", "source", "accepted", "refusal", "effect", "effect_interval", "p_value", "q_value", "exposure_years", "claims", "summary_en", "summary_zh")
+    __slots__ = ("risk_group_id", "conditions", "source", "accepted", "refusal", "effect", "effect_interval", "p_value", "q_value", "exposure_years", "claims", "summary_en", "summary_zh", "side", "discovery_effect", "also_by_search")
     RISK_GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     CONDITIONS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -159,6 +216,9 @@ class RiskGroup(_message.Message):
     CLAIMS_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_EN_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_ZH_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    DISCOVERY_EFFECT_FIELD_NUMBER: _ClassVar[int]
+    ALSO_BY_SEARCH_FIELD_NUMBER: _ClassVar[int]
     risk_group_id: str
     conditions: _containers.RepeatedCompositeFieldContainer[RiskGroupCondition]
     source: RiskGroupSource
@@ -172,7 +232,10 @@ class RiskGroup(_message.Message):
     claims: int
     summary_en: str
     summary_zh: str
-    def __init__(self, risk_group_id: _Optional[str] = ..., conditions: _Optional[_Iterable[_Union[RiskGroupCondition, _Mapping]]] = ..., source: _Optional[_Union[RiskGroupSource, str]] = ..., accepted: _Optional[bool] = ..., refusal: _Optional[str] = ..., effect: _Optional[float] = ..., effect_interval: _Optional[_Union[_data_pb2.Interval, _Mapping]] = ..., p_value: _Optional[float] = ..., q_value: _Optional[float] = ..., exposure_years: _Optional[float] = ..., claims: _Optional[int] = ..., summary_en: _Optional[str] = ..., summary_zh: _Optional[str] = ...) -> None: ...
+    side: RiskGroupSide
+    discovery_effect: float
+    also_by_search: bool
+    def __init__(self, risk_group_id: _Optional[str] = ..., conditions: _Optional[_Iterable[_Union[RiskGroupCondition, _Mapping]]] = ..., source: _Optional[_Union[RiskGroupSource, str]] = ..., accepted: _Optional[bool] = ..., refusal: _Optional[str] = ..., effect: _Optional[float] = ..., effect_interval: _Optional[_Union[_data_pb2.Interval, _Mapping]] = ..., p_value: _Optional[float] = ..., q_value: _Optional[float] = ..., exposure_years: _Optional[float] = ..., claims: _Optional[int] = ..., summary_en: _Optional[str] = ..., summary_zh: _Optional[str] = ..., side: _Optional[_Union[RiskGroupSide, str]] = ..., discovery_effect: _Optional[float] = ..., also_by_search: _Optional[bool] = ...) -> None: ...
 
 class RiskGroupCondition(_message.Message):
     __slots__ = ("dimension", "any_of", "at_least", "below")
