@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -16,6 +17,7 @@ from sluice_server.domain.identity import new_id
 from sluice_server.domain.routing.allocations import ResolvedBinding
 from sluice_server.domain.routing.books import Books, LedgerKey, OpenDecision
 from sluice_server.domain.routing.capacity import CAPACITY
+from sluice_server.domain.routing.collector import COLLECTOR_HELD_OFF
 from sluice_server.domain.routing.document import Condition, OnExhausted, PlanDocument, Split
 from sluice_server.domain.routing.expressions import ContextBuilder, ExpressionFailed, factor_value
 from sluice_server.domain.routing.fields import FACTOR_PREFIX, FactorValue, Getter, getter
@@ -43,17 +45,22 @@ def check_plan(
     ``reach``: also whether every rule can be reached and every product is served.
     """
     findings = Findings(limits.max_findings)
+    with COLLECTOR_HELD_OFF:
+        resolved = _checked(source, findings, limits, reach=reach)
+    return (None if findings.has_errors else resolved), findings.sorted()
+
+
+def _checked(source: str, findings: Findings, limits: PlanLimits, *, reach: bool) -> ResolvedPlan | None:
     resolved: ResolvedPlan | None = None
-    try:
+    # When there are too many errors, the findings say that the rest was not checked.
+    with suppress(TooManyErrors):
         document = parse_plan(source, findings, limits)
         if document is not None:
             resolved = resolve_plan(document, findings, limits)
         # Reachability speaks about what the rules mean; with errors in them it would only confuse.
         if resolved is not None and not findings.has_errors and _fits_in_memory(resolved, findings, limits) and reach:
             check_reach(resolved, findings)
-    except TooManyErrors:
-        pass  # the findings say that the rest was not checked
-    return (None if findings.has_errors else resolved), findings.sorted()
+    return resolved
 
 
 def _fits_in_memory(plan: ResolvedPlan, findings: Findings, limits: PlanLimits) -> bool:
@@ -85,7 +92,8 @@ def compile_plan(
     resolved, findings = check_plan(source, limits, reach=isinstance(plan, str))
     if resolved is None:
         raise invalid_plan(errors(findings))
-    return CompiledPlan(resolved, version if isinstance(plan, str) else plan.version, risk)
+    with COLLECTOR_HELD_OFF:
+        return CompiledPlan(resolved, version if isinstance(plan, str) else plan.version, risk)
 
 
 def content_hash(source: str) -> str:
