@@ -97,7 +97,7 @@ class AlertRule(_message.Message):
     def __init__(self, alert_rule_id: _Optional[str] = ..., title: _Optional[str] = ..., metric: _Optional[str] = ..., dimensions: _Optional[_Iterable[str]] = ..., filters: _Optional[_Iterable[_Union[_query_pb2.Filter, _Mapping]]] = ..., comparison: _Optional[_Union[Comparison, str]] = ..., threshold: _Optional[float] = ..., baseline_deviations: _Optional[float] = ..., hysteresis: _Optional[float] = ..., minimum_exposure: _Optional[float] = ..., evidence: _Optional[_Union[Evidence, str]] = ..., for_duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., severity: _Optional[_Union[_dashboards_pb2.Severity, str]] = ..., owner: _Optional[str] = ..., enabled: _Optional[bool] = ..., version: _Optional[int] = ..., etag: _Optional[str] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., season: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., history: _Optional[int] = ..., time_dimension: _Optional[str] = ..., updated_by: _Optional[str] = ..., problem: _Optional[str] = ..., evaluated_data_version: _Optional[int] = ...) -> None: ...
 
 class Alert(_message.Message):
-    __slots__ = ("alert_id", "alert_rule_id", "dimensions", "state", "severity", "value", "limit", "owner", "start_time", "fire_time", "resolve_time", "acknowledged_by", "acknowledge_time", "acknowledge_note", "etag", "data", "metric", "worst", "moments", "summary_en", "summary_zh")
+    __slots__ = ("alert_id", "alert_rule_id", "dimensions", "state", "severity", "value", "limit", "owner", "start_time", "fire_time", "resolve_time", "acknowledged_by", "acknowledge_time", "acknowledge_note", "etag", "data", "metric", "worst", "moments", "summary_en", "summary_zh", "create_time", "update_time")
     class DimensionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +126,8 @@ class Alert(_message.Message):
     MOMENTS_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_EN_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_ZH_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     alert_id: str
     alert_rule_id: str
     dimensions: _containers.ScalarMap[str, str]
@@ -147,7 +149,9 @@ class Alert(_message.Message):
     moments: int
     summary_en: str
     summary_zh: str
-    def __init__(self, alert_id: _Optional[str] = ..., alert_rule_id: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., state: _Optional[_Union[AlertState, str]] = ..., severity: _Optional[_Union[_dashboards_pb2.Severity, str]] = ..., value: _Optional[_Union[_query_pb2.MetricValue, _Mapping]] = ..., limit: _Optional[float] = ..., owner: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., resolve_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acknowledged_by: _Optional[str] = ..., acknowledge_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acknowledge_note: _Optional[str] = ..., etag: _Optional[str] = ..., data: _Optional[_Union[_data_pb2.DataStamp, _Mapping]] = ..., metric: _Optional[str] = ..., worst: _Optional[float] = ..., moments: _Optional[int] = ..., summary_en: _Optional[str] = ..., summary_zh: _Optional[str] = ...) -> None: ...
+    create_time: _timestamp_pb2.Timestamp
+    update_time: _timestamp_pb2.Timestamp
+    def __init__(self, alert_id: _Optional[str] = ..., alert_rule_id: _Optional[str] = ..., dimensions: _Optional[_Mapping[str, str]] = ..., state: _Optional[_Union[AlertState, str]] = ..., severity: _Optional[_Union[_dashboards_pb2.Severity, str]] = ..., value: _Optional[_Union[_query_pb2.MetricValue, _Mapping]] = ..., limit: _Optional[float] = ..., owner: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., resolve_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acknowledged_by: _Optional[str] = ..., acknowledge_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acknowledge_note: _Optional[str] = ..., etag: _Optional[str] = ..., data: _Optional[_Union[_data_pb2.DataStamp, _Mapping]] = ..., metric: _Optional[str] = ..., worst: _Optional[float] = ..., moments: _Optional[int] = ..., summary_en: _Optional[str] = ..., summary_zh: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListAlertRulesRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "metric")
