@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from sluice_flink.sql_files import TableSchema, result_tables, source_tables, sql_root
+from sluice_flink.sql_files import Column, TableSchema, result_tables, source_tables, sql_root
 
 _HEAD = """\
 # Source and result tables
@@ -20,10 +21,13 @@ Made by `sluice-flink contract` from `flink/sql`; do not edit.
 - The watermark is the instant before which everything is known. Days of cover count up to its day, not including it;
   claims count if they occurred before its day and were reported before the instant.
 - CSV files have a header line with exactly the columns below in this order; an empty field is NULL. A table is a folder
-  of files (`policies/*.csv`) or one file (`policies.csv`). Orders are JSON lines in `dt=YYYY-MM-DD/*.jsonl`.
-- A file that is missing, a wrong header or a value of the wrong type fails the run with the place. Rows that break a
-  rule (missing value, bad time, bad amount, unknown policy …) are rejected and counted in `source_check`; beyond the
-  run's reject limit, or with duplicate keys or mixed currencies, nothing is published.
+  of files (`policies/*.csv`), a folder of daily partitions (`policies/dt=YYYY-MM-DD/*.csv`) or one file
+  (`policies.csv`); Parquet and JSON lines likewise. Orders are JSON lines in `dt=YYYY-MM-DD/*.jsonl`.
+- A partition is delivered again as a whole. Which one a row is in says nothing but by which delivery it changes; a key
+  is in one of them only.
+- A file that is missing or has a wrong header fails the run with its name. Rows that break a rule (wrong type, missing
+  value, bad time, bad amount, duplicate key, unknown policy …) are rejected, named in `rejected_row` and counted in
+  `source_check`; beyond the run's reject limit, or with mixed currencies, nothing is published.
 
 ## In the store
 
@@ -51,14 +55,40 @@ def render() -> str:
 
 
 def _table(table: TableSchema) -> str:
-    return "\n".join([f"### {table.name}\n", f"{table.comment}\n", *_rows(table), ""])
+    meaning = table.comment.removeprefix("Optional: ")
+    absent = "" if table.required else " May be absent."
+    return "\n".join([f"### {table.name}\n", f"{meaning[0].upper()}{meaning[1:]}{absent}\n", *_rows(table), ""])
 
 
 def _rows(table: TableSchema) -> Iterable[str]:
-    yield "| column | type | empty | meaning |"
-    yield "|---|---|---|---|"
+    yield "| column | type | unit | empty | key | meaning |"
+    yield "|---|---|---|---|---|---|"
     for column in table.columns:
-        name = f"**{column.name}**" if column.name in table.key else column.name
         meaning = column.comment.removeprefix("Optional: ").replace("|", "\\|")
         empty = "no" if column.required else "may be"
-        yield f"| {name} | {column.type} | {empty} | {meaning[0].upper()}{meaning[1:]} |"
+        named = f"{meaning[0].upper()}{meaning[1:]}"
+        yield f"| {column.name} | {column.type} | {unit(column)} | {empty} | {_key(column, table)} | {named} |"
+
+
+def unit(column: Column) -> str:
+    """What a value is counted in or written as; "code" for texts that only name something."""
+    for suffix, told in _UNITS.items():
+        if column.name.endswith(suffix):
+            return told
+    return {"DATE": "day", "BOOLEAN": "true, false", "STRING": "code"}.get(column.type, "count")
+
+
+_UNITS = {
+    "_minor": "minor units", "incurred_squared": "squared minor units", "_years": "years of 365.25 days",
+    "_months": "calendar months", "_seconds": "seconds", "_ms": "milliseconds", "_year": "calendar year", "_at": "RFC 3339, UTC",
+    "currency": "ISO 4217",
+}  # fmt: skip
+
+
+def _key(column: Column, table: TableSchema) -> str:
+    """Part of the table's key, or the table that the column leads to."""
+    meaning = column.comment.removeprefix("Optional: ")
+    if column.name in table.key or meaning.startswith("Key"):
+        return "key"
+    leads = re.search(r"\bkey of (\w+)", meaning)
+    return f"→ {leads[1]}" if leads else ""

@@ -40,6 +40,7 @@ _FIRST_START = dt.date(2023, 1, 1)
 _FREQUENCY_COLUMNS = ("IDpol", "ClaimNb", "Exposure", "Area", "VehPower", "VehBrand", "Region")
 
 Ints = npt.NDArray[np.int64]
+_PART = "UNKNOWN"
 
 
 def import_fremtpl2(data: Path, output: Path) -> dict[str, int]:
@@ -89,6 +90,12 @@ def import_fremtpl2(data: Path, output: Path) -> dict[str, int]:
             "purchased_on": pa.nulls(count, pa.date32()),
         },
         "channels": _channels(region, area, store_id),
+        "parts": {
+            "part_code": _constant(_PART, 1),
+            "part_name": _constant("Claim of unknown kind", 1),
+            "category": _constant("car", 1),
+            "list_price_minor": pa.nulls(1, pa.int64()),
+        },
         "repair_shops": {name: pa.nulls(0, pa.string()) for name in ("repair_shop_id", "shop_name", "region")},
     }
     for name, columns in tables.items():
@@ -134,7 +141,7 @@ def _claims(number: Ints, claim_count: Ints, start: Ints, cover: Ints, severity:
         "claim_id": pc.binary_join_element_wise(_text("K", policy_number), pa.array(rank).cast(pa.string()), "-"),
         "policy_id": _text("P", policy_number),
         "repair_shop_id": pa.nulls(len(policy), pa.string()),
-        "part_code": _constant("UNKNOWN", len(policy)),
+        "part_code": _constant(_PART, len(policy)),
         "fault_code": _constant("UNKNOWN", len(policy)),
         "occurred_on": dates(occurred),
         "reported_at": instants((occurred + 1) * 86400),

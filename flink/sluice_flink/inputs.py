@@ -83,6 +83,7 @@ def stage(input_dir: Path, orders_dir: Path | None, work: Path) -> StagedInput:
 
     staging = _Staging(work / "staged")
     for table in tables:
+        staging.folder(table.name)
         for number, path in enumerate(files[table.name]):
             staging.add(table, path, staging.folder(table.name) / f"part-{number:04d}.csv")
     orders = staging.orders(orders_dir)
@@ -113,9 +114,9 @@ def merge(tables: StagedInput, orders: StagedInput) -> StagedInput:
 
 def _files(input_dir: Path, table: TableSchema, problems: list[str]) -> list[Path]:
     folder = input_dir / table.name
-    found = sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES)
+    found = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES)
     single = [path for suffix in SUFFIXES if (path := input_dir / f"{table.name}{suffix}").is_file()]
-    if not found and not single:
+    if not found and not single and table.required:
         problems.append(f"{table.name}: neither {folder}/*.csv nor {folder}.csv exists (nor .parquet, .jsonl)")
     return found or single
 

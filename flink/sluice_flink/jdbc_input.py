@@ -63,7 +63,8 @@ def inspect(url_text: str, schema: str, work: Path, parts: int) -> JdbcInput:
     except BadStoreUrl as error:
         raise BadInput([f"input: {error}"]) from error
     staged = work / "staged"
-    for name in (ORDERS, UNREADABLE):
+    optional = [table.name for table in source_tables().values() if not table.required]
+    for name in (ORDERS, UNREADABLE, *optional):
         (staged / name).mkdir(parents=True, exist_ok=True)
     return asyncio.run(_inspect(url, schema, staged, parts))
 
@@ -85,7 +86,8 @@ async def _inspect(url: URL, schema: str, staged: Path, parts: int) -> JdbcInput
             found = await _columns(connection, schema)
             if problems := _missing(tables, found, schema):
                 raise BadInput(problems)
-            seen = {table.name: await _look(connection, schema, table, found[table.name]) for table in tables}
+            present = [table for table in tables if table.name in found]
+            seen = {table.name: await _look(connection, schema, table, found[table.name]) for table in present}
     except (OSError, sa.exc.SQLAlchemyError) as error:
         # The driver's own message may show how it connected.
         raise BadInput([f"input: the database can not be read ({type(error).__name__})"]) from error
@@ -116,6 +118,8 @@ def _missing(tables: Sequence[TableSchema], found: Mapping[str, Mapping[str, str
     problems = []
     for table in tables:
         missing = [name for name in table.column_names if name not in found.get(table.name, {})]
+        if table.name not in found and not table.required:
+            continue
         if table.name not in found:
             problems.append(f"{table.name}: no such table in schema {schema}")
         elif missing:

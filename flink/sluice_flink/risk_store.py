@@ -75,14 +75,17 @@ class RiskTables:
 
 
 def add_missing_columns(connection: sa.Connection, tables: RiskTables) -> None:
-    """Add the columns of `data_versions` that a store made by an earlier release lacks. They may all be empty."""
-    table = tables.data_versions
-    present = {column["name"] for column in sa.inspect(connection).get_columns(table.name, schema=table.schema)}
-    for column in table.columns:
-        if column.name not in present:
-            kind = column.type.compile(connection.dialect)
-            name = connection.dialect.identifier_preparer.format_table(table)
-            connection.execute(sa.text(f"ALTER TABLE {name} ADD COLUMN {column.name} {kind}"))
+    """Add the columns that a store made by an earlier release lacks. Those of `data_versions` may be empty; a result
+    column that may not is a figure, and is 0 in the versions that were published without it."""
+    inspector = sa.inspect(connection)
+    for table in (tables.data_versions, *tables.results.values()):
+        present = {column["name"] for column in inspector.get_columns(table.name, schema=table.schema)}
+        for column in table.columns:
+            if column.name not in present:
+                kind = column.type.compile(connection.dialect)
+                name = connection.dialect.identifier_preparer.format_table(table)
+                rest = "" if column.nullable else " NOT NULL DEFAULT 0"
+                connection.execute(sa.text(f"ALTER TABLE {name} ADD COLUMN {column.name} {kind}{rest}"))
 
 
 def _result_table(table: TableSchema, metadata: sa.MetaData) -> sa.Table:

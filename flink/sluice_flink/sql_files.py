@@ -48,6 +48,11 @@ class TableSchema:
     key: tuple[str, ...]
 
     @property
+    def required(self) -> bool:
+        """Whether an input must have the table; its comment says "Optional: …" where it need not."""
+        return not self.comment.startswith("Optional: ")
+
+    @property
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 

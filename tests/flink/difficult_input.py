@@ -88,6 +88,8 @@ GOOD_CLAIMS = [
     _claim("X-unknown-shop", "X-unknown-device", "2025-02-02", repair_shop_id="R-nowhere"),
     _claim("X-open", "X-no-day", "2025-05-05", status="OPEN", reported_at="2025-05-05T00:00:00.123Z"),
     _claim("X-denied-part", "X-free", "2025-02-02", part_code="only-denied", status="DENIED"),
+    _claim("X-of-a-part-without-a-price", "X-free", "2025-02-02", part_code="without-a-price"),
+    _claim("X-of-a-doubtful-part", "X-free", "2025-02-02", part_code="part-twice"),
     _claim("X-large", "X-leap-inside", "2025-02-02", part_code="dear", incurred_minor="4000000000000000"),
     _claim("X-large-2", "X-leap-inside", "2025-02-03", part_code="dear", incurred_minor="1000000000000001"),
     _claim("X-reported-just-before", "X-free", "2026-06-14", reported_at="2026-06-15T12:29:59Z"),
@@ -110,6 +112,14 @@ BAD_CLAIMS = [
 BAD_DEVICES = [
     {"device_id": "D-twice", "device_model_id": "M0001", "brand": "B", "category": "phone", "device_price_minor": "1"},
     {"device_id": "D-twice", "device_model_id": "M0002", "brand": "B", "category": "phone", "device_price_minor": "1"},
+]
+
+
+PARTS = [
+    {"part_code": "dear", "part_name": "Dear part", "category": "phone", "list_price_minor": "9000000000000"},
+    {"part_code": "without-a-price", "part_name": "Part"},
+    {"part_code": "part-twice", "part_name": "Part", "list_price_minor": "1"},
+    {"part_code": "part-twice", "part_name": "Part", "list_price_minor": "2"},
 ]
 
 
@@ -165,6 +175,7 @@ REJECTED = {
     ("policies", "DUPLICATE_KEY"): 2,
     ("claims", "DUPLICATE_KEY"): 2,
     ("devices", "DUPLICATE_KEY"): 2,
+    ("parts", "DUPLICATE_KEY"): 2,
     ("policies", "END_BEFORE_START"): 1,
     ("policies", "TERM_TOO_LONG"): 1,
     ("policies", "BAD_AMOUNT"): 3,
@@ -181,6 +192,7 @@ DOUBTFUL = {
     ("policies", "UNKNOWN_DEVICE"): 2,
     ("policies", "UNKNOWN_STORE"): 1,
     ("claims", "UNKNOWN_REPAIR_SHOP"): 1,
+    ("claims", "UNKNOWN_PART"): 2,
 }
 
 
@@ -191,6 +203,7 @@ def write_difficult_input(folder: Path, policies: int = 12_000, seed: int = 11) 
     append_rows(source, "policies", [*GOOD_POLICIES, *BAD_POLICIES])
     append_rows(source, "claims", [*GOOD_CLAIMS, *BAD_CLAIMS])
     append_rows(source, "devices", BAD_DEVICES)
+    append_rows(source, "parts", PARTS)
     orders = folder / "orders"
     for day, lines in ORDERS.items():
         (orders / day).mkdir(parents=True)

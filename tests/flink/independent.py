@@ -18,10 +18,11 @@ COLUMNS = {
         device_price_minor: BIGINT, purchased_on: DATE}""",
     "channels": "{store_id: VARCHAR, channel_id: VARCHAR, channel_name: VARCHAR, region: VARCHAR, tier: VARCHAR}",
     "repair_shops": "{repair_shop_id: VARCHAR, shop_name: VARCHAR, region: VARCHAR}",
+    "parts": "{part_code: VARCHAR, part_name: VARCHAR, category: VARCHAR, list_price_minor: BIGINT}",
 }
 KEYS = {
     "policies": "policy_id", "claims": "claim_id", "devices": "device_id", "channels": "store_id",
-    "repair_shops": "repair_shop_id",
+    "repair_shops": "repair_shop_id", "parts": "part_code",
 }  # fmt: skip
 ORDER_COLUMNS = """{application_id: VARCHAR, product_code: VARCHAR, insurer_id: VARCHAR, state: VARCHAR,
     store_id: VARCHAR, channel_id: VARCHAR, customer_ref: VARCHAR, premium_minor: BIGINT,
@@ -71,13 +72,14 @@ SELECT k.*, v.channel_id, v.store_id, v.device_model_id, v.brand, v.category, v.
     date_trunc('month', occurred_on)::DATE AS month,
     (status = 'DENIED')::INT AS denied,
     if(status = 'DENIED', 0, incurred_minor) AS incurred,
+    if(status = 'DENIED', 0, coalesce(list_price_minor, 0)) AS listed,
     (occurred_on >= start_date AND occurred_on <= start_date + 30)::INT AS early,
     exists(
         SELECT 1 FROM claims AS e WHERE e.policy_id = k.policy_id AND e.occurred_on < $today AND e.reported_at < $now
             AND e.incurred_minor >= 0 AND e.status IN ('OPEN', 'PAID', 'DENIED')
             AND (e.occurred_on < k.occurred_on OR (e.occurred_on = k.occurred_on AND e.claim_id < k.claim_id))
     )::INT AS again
-FROM claims AS k JOIN cover AS v USING (policy_id)
+FROM claims AS k JOIN cover AS v USING (policy_id) LEFT JOIN (SELECT part_code, list_price_minor FROM parts) USING (part_code)
 WHERE occurred_on < $today AND reported_at < $now AND incurred_minor >= 0 AND status IN ('OPEN', 'PAID', 'DENIED');
 
 INSERT INTO measures
@@ -134,14 +136,14 @@ RESULTS = {
             FROM counted WHERE repair_shop_id IS NOT NULL GROUP BY part_code
         ), sums AS (
             SELECT repair_shop_id, part_code, month, count(*) AS claims, sum(incurred) AS incurred,
-                sum(denied) AS denied, sum(again) AS again, sum(early) AS early
+                sum(denied) AS denied, sum(again) AS again, sum(early) AS early, sum(listed) AS listed
             FROM counted WHERE repair_shop_id IS NOT NULL GROUP BY ALL
         ), running AS (
             SELECT *, sum(claims - denied) OVER (PARTITION BY part_code ORDER BY repair_shop_id, month)::HUGEINT AS upto
             FROM sums
         )
         SELECT repair_shop_id, part_code, month, claims, incurred, denied, again, early,
-            if(paid = 0, 0, upto * total // paid - (upto - claims + denied) * total // paid)
+            if(paid = 0, 0, upto * total // paid - (upto - claims + denied) * total // paid), listed
         FROM running JOIN means USING (part_code)""",
     "rating_cell": """
         SELECT product_code, product_line, category, brand, tier, region, term, year, sum(p), sum(x)::DOUBLE / 1.461e9,

@@ -22,8 +22,23 @@ def test_the_contract_page_is_fresh() -> None:
     assert sluice_flink("contract", "--check").exit_code == 0
 
 
+def test_every_source_column_tells_its_unit_and_where_it_leads() -> None:
+    lines = [line.split(" | ") for line in contract.render().splitlines() if line.startswith("| ")]
+    told = {(cells[0].removeprefix("| "), cells[1]): (cells[2], cells[4]) for cells in lines if len(cells) == 6}
+    assert told["device_id", "STRING"] == ("code", "key") or told["device_id", "STRING"] == ("code", "→ devices")
+    assert told["part_code", "STRING"][0] == "code"
+    assert told["list_price_minor", "BIGINT"] == ("minor units", "")
+    assert told["reported_at", "STRING"] == ("RFC 3339, UTC", "")
+    assert told["policy_id", "STRING"] == ("code", "key")
+    for table in source_tables().values():
+        assert sum(column.comment.startswith("Key") for column in table.columns) >= 1, table.name
+        for column in table.columns:
+            numeric = column.type in ("BIGINT", "INT", "DOUBLE")
+            assert contract.unit(column) != "code" or not numeric, f"{table.name}.{column.name}"
+
+
 def test_every_table_of_the_contract_is_declared() -> None:
-    assert set(source_tables()) == {"policies", "claims", "devices", "channels", "repair_shops", "orders"}
+    assert set(source_tables()) == {"policies", "claims", "devices", "channels", "repair_shops", "parts", "orders", "submissions"}
     assert set(result_tables()) == {
         "channel_month",
         "device_model_month",

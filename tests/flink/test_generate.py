@@ -39,7 +39,7 @@ def test_the_same_seed_gives_the_same_files_and_another_seed_others(tmp_path: Pa
 
 def test_the_files_have_the_declared_columns_and_references_that_lead_somewhere(tmp_path: Path) -> None:
     write_portfolio(generate_portfolio(3000, seed=5), tmp_path)
-    rows = {name: read(tmp_path, name) for name in source_tables() if name != "orders"}
+    rows = {name: read(tmp_path, name) for name in source_tables() if name not in ("orders", "submissions")}
     for name, table in rows.items():
         assert tuple(table[0]) == source_tables()[name].column_names
     keys = {name: {row[source_tables()[name].column_names[0]] for row in table} for name, table in rows.items()}

@@ -29,7 +29,7 @@ NOW = dt.datetime(2026, 11, 24, 8, 0, tzinfo=dt.UTC)
 def write_headers(folder: Path) -> Path:
     """Every CSV source table with its header and no rows."""
     for table in source_tables().values():
-        if table.name not in ("orders", "unreadable_rows"):
+        if table.name not in ("orders", "submissions"):
             (folder / table.name).mkdir(parents=True)
             (folder / table.name / "part-0.csv").write_text(",".join(table.column_names) + "\n")
     return folder
@@ -82,7 +82,7 @@ def test_staging_takes_the_header_off_and_leaves_the_rows_as_they_are(tmp_path: 
     assert (
         staged.folder / "repair_shops" / "part-0000.csv"
     ).read_text() == 'R1,"A ""quoted"", name",north\nR2,,south\n'
-    assert staged.files == 5
+    assert staged.files == 6
     assert list(staged.orders.iterdir()) == []
 
 
@@ -123,7 +123,7 @@ def test_rows_of_the_wrong_type_are_set_apart_with_their_place(tmp_path: Path) -
     assert [path.read_text() for path in sorted(staged.orders.iterdir())] == [
         '{"application_id": "A1", "premium_minor": 5}\n', '{"application_id": "A1"}\n', "",
     ]  # fmt: skip
-    assert staged.rows == {"policies": 0, "claims": 4, "devices": 0, "channels": 0, "repair_shops": 2, "orders": 5}
+    assert staged.rows == {"policies": 0, "claims": 4, "devices": 0, "channels": 0, "repair_shops": 2, "parts": 0, "orders": 5}
     assert staged.newest == {"claims": "2026-03-01T00:00:00Z"}
     listed = (staged.folder / "unreadable_rows" / "part-0000.csv").read_text().splitlines()
     assert listed[0] == "claims,claims/part-0.csv line 3,occurred_on: '2026-02-30' is no DATE"
@@ -134,7 +134,7 @@ def test_rows_of_the_wrong_type_are_set_apart_with_their_place(tmp_path: Path) -
 def test_parquet_and_json_lines_are_staged_as_the_same_rows_as_csv(tmp_path: Path, suffix: str) -> None:
     write_portfolio(generate_portfolio(200, 3), tmp_path / "csv")
     for table in source_tables().values():
-        if table.name in ("orders", "unreadable_rows"):
+        if table.name in ("orders", "submissions"):
             continue
         types = {column.name: ARROW[column.type] for column in table.columns}
         convert = pa_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)

@@ -35,7 +35,7 @@ async def load(url: str, source: Path) -> None:
     try:
         await connection.execute("SET TimeZone = 'Asia/Shanghai'; CREATE SCHEMA core")
         for table in source_tables().values():
-            if table.name == "orders":
+            if table.name in ("orders", "submissions"):
                 continue
             columns = ", ".join(f"{c.name} {OWN_TYPES.get(c.name, TYPES[c.type])}" for c in table.columns)
             await connection.execute(f"CREATE TABLE core.{table.name} ({columns})")

@@ -104,7 +104,7 @@ async def test_the_version_tells_its_input_rejects_and_currency(difficult_run: D
     assert (version.state, version.currency, version.reason) == ("PUBLISHED", "CNY", None)
     assert version.input["rows"]["policies"] == 12031
     assert version.input["rows"]["orders"] == 16
-    assert version.input["files"] == 10
+    assert version.input["files"] == 12
     assert version.input["newest"]["orders"] == "2026-07-01T00:00:00Z"
     assert version.rejects["claims"] == {f: n for (source, f), n in REJECTED.items() if source == "claims"}
     assert version.row_counts == {name: len(rows) for name, rows in difficult_run.rows.items()}

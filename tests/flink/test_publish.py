@@ -98,9 +98,13 @@ async def test_a_store_of_an_earlier_release_gets_the_new_columns(store_url: str
         for column in ("currency", "input", "rejects", "reason"):
             name = connection.dialect.identifier_preparer.format_table(tables.data_versions)
             await connection.exec_driver_sql(f"ALTER TABLE {name} DROP COLUMN {column}")
+        shops = connection.dialect.identifier_preparer.format_table(tables.results["repair_shop_month"])
+        await connection.exec_driver_sql(f"ALTER TABLE {shops} DROP COLUMN list_price_minor")
     await engine.dispose()
     await publish_rows(store_url, marked_rows(2), dataclasses.replace(publication(), currency="EUR"))
     assert [row.currency for row in await version_rows(store_url)] == [None, "EUR"]
+    listed = [{row[-1] for row in (await read_version(store_url, v))["repair_shop_month"]} for v in (1, 2)]
+    assert listed == [{0}, {2}]
 
 
 def test_the_command_rolls_back_and_says_what_can_not_be(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def write_portfolio(portfolio: Portfolio, output: Path) -> dict[str, int]:
         "devices": _devices(portfolio),
         "channels": _channels(portfolio),
         "repair_shops": _repair_shops(portfolio),
+        "parts": _parts(),
     }
     for name, columns in tables.items():
         write_table(output / name, columns)
@@ -139,6 +140,16 @@ def _repair_shops(portfolio: Portfolio) -> dict[str, pa.Array]:
         "repair_shop_id": _ids("R", np.arange(len(region)), 4),
         "shop_name": _ids("Repair shop ", np.arange(len(region)), 4),
         "region": _names(REGIONS, region),
+    }
+
+
+def _parts() -> dict[str, pa.Array]:
+    parts = [(category, code, share) for category in CATEGORIES for code, share in category.parts]
+    return {
+        "part_code": pa.array([code for _, code, _ in parts]),
+        "part_name": pa.array([code.replace("-", " ") for _, code, _ in parts]),
+        "category": pa.array([category.name for category, _, _ in parts]),
+        "list_price_minor": pa.array([round(category.price_minor * share) for category, _, share in parts], pa.int64()),
     }
 
 

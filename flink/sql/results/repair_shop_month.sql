@@ -9,6 +9,7 @@ CREATE TABLE repair_shop_month (
     repeat_claims           BIGINT NOT NULL COMMENT 'Those of the claims whose policy had an earlier claim (by day of occurrence, then claim_id), at whatever shop.',
     claims_within_30_days   BIGINT NOT NULL COMMENT 'Those of the claims that occurred on the first day of cover or at most 30 days later.',
     expected_incurred_minor BIGINT NOT NULL COMMENT 'What the claims that were not denied would have incurred at the mean cost of the part over all shops and months, in minor units. Differences of floored cumulative amounts over the rows of a part (by shop, then month), so the rows of a part sum exactly to its incurred_minor.',
+    list_price_minor        BIGINT NOT NULL COMMENT 'List price of the parts of the claims that were not denied, in minor units; parts that are not in parts, or have no price there, count 0.',
     PRIMARY KEY (repair_shop_id, part_code, `month`) NOT ENFORCED
 ) COMMENT 'Claims by repair shop, part and month, beside what is expected.';
 
@@ -17,6 +18,7 @@ SELECT
     repair_shop_id, part_code, `month`,
     COUNT(*) AS claims,
     SUM(incurred_minor) AS incurred_minor,
+    SUM(list_price_minor) AS list_price_minor,
     SUM(denied) AS denied,
     SUM(repeated) AS repeat_claims,
     SUM(within_30_days) AS claims_within_30_days
@@ -34,7 +36,8 @@ SELECT
         ELSE (claims - denied) * (part_incurred / part_paid)
             + paid_so_far * MOD(part_incurred, part_paid) / part_paid
             - (paid_so_far - claims + denied) * MOD(part_incurred, part_paid) / part_paid
-    END AS expected_incurred_minor
+    END AS expected_incurred_minor,
+    list_price_minor
 FROM (
     SELECT
         *,

@@ -7,11 +7,12 @@ FROM (
     UNION ALL SELECT 'devices', device_id FROM devices WHERE device_id IS NOT NULL
     UNION ALL SELECT 'channels', store_id FROM channels WHERE store_id IS NOT NULL
     UNION ALL SELECT 'repair_shops', repair_shop_id FROM repair_shops WHERE repair_shop_id IS NOT NULL
+    UNION ALL SELECT 'parts', part_code FROM parts WHERE part_code IS NOT NULL
 )
 GROUP BY source_table, row_key
 HAVING COUNT(*) > 1;
 
--- Each device, store and repair shop at most once, so that no join multiplies policies or claims.
+-- Each device, store, repair shop and part at most once, so that no join multiplies policies or claims.
 CREATE VIEW device_once AS
 SELECT /*+ BROADCAST(u) */ d.device_id, d.device_model_id, d.brand, d.category
 FROM devices AS d
@@ -28,6 +29,12 @@ CREATE VIEW shop_once AS
 SELECT /*+ BROADCAST(u) */ r.repair_shop_id
 FROM repair_shops AS r
 LEFT JOIN (SELECT row_key FROM duplicate_keys WHERE source_table = 'repair_shops') AS u ON r.repair_shop_id = u.row_key
+WHERE u.row_key IS NULL;
+
+CREATE VIEW part_once AS
+SELECT /*+ BROADCAST(u) */ q.part_code, q.list_price_minor
+FROM parts AS q
+LEFT JOIN (SELECT row_key FROM duplicate_keys WHERE source_table = 'parts') AS u ON q.part_code = u.row_key
 WHERE u.row_key IS NULL;
 
 -- Policies with their device and store, the days at risk up to the watermark, and why a row is rejected (its other columns

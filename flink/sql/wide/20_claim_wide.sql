@@ -1,10 +1,12 @@
 -- Claims with the keys of their policy and why a row is rejected.
 CREATE VIEW claim_checked AS
-SELECT /*+ BROADCAST(r, u) */
+SELECT /*+ BROADCAST(r, q, u) */
     k.claim_id, k.policy_id, k.repair_shop_id, k.part_code, k.occurred_on, k.status, k.incurred_minor, k.reported_time,
     p.application_id, p.insurer_id, p.product_code, p.product_line, p.store_id, p.channel_id, p.region, p.tier,
     p.device_model_id, p.brand, p.category, p.term_months, p.start_date,
     k.repair_shop_id IS NULL OR r.repair_shop_id IS NOT NULL AS shop_known,
+    q.part_code IS NOT NULL AS part_known,
+    COALESCE(q.list_price_minor, 0) AS list_price_minor,
     k.occurred_on < DATE '${watermark_date}' AND k.reported_time < TIMESTAMP '${watermark}' AS in_time,
     CASE
         WHEN k.claim_id IS NULL OR k.policy_id IS NULL OR k.part_code IS NULL OR k.fault_code IS NULL
@@ -21,6 +23,7 @@ FROM (SELECT *, TO_TIMESTAMP(REPLACE(REPLACE(reported_at, 'T', ' '), 'Z', '')) A
 LEFT JOIN (SELECT * FROM policy_checked WHERE reject_reason IS NULL OR reject_reason <> 'DUPLICATE_KEY') AS p
     ON k.policy_id = p.policy_id
 LEFT JOIN shop_once AS r ON k.repair_shop_id = r.repair_shop_id
+LEFT JOIN part_once AS q ON k.part_code = q.part_code
 LEFT JOIN (SELECT row_key FROM duplicate_keys WHERE source_table = 'claims') AS u ON k.claim_id = u.row_key;
 
 -- Claims that occurred and were reported before the watermark. A DENIED claim counts as a claim and incurs nothing.
@@ -33,6 +36,7 @@ SELECT
     CAST(1 AS BIGINT) AS claims,
     CAST(CASE WHEN status = 'DENIED' THEN 1 ELSE 0 END AS BIGINT) AS denied,
     CASE WHEN status = 'DENIED' THEN 0 ELSE incurred_minor END AS incurred_minor,
+    CASE WHEN status = 'DENIED' THEN 0 ELSE list_price_minor END AS list_price_minor,
     CASE
         WHEN status = 'DENIED' THEN CAST(0 AS DECIMAL(38, 0))
         ELSE CAST(CAST(incurred_minor AS DECIMAL(19, 0)) * CAST(incurred_minor AS DECIMAL(19, 0)) AS DECIMAL(38, 0))
