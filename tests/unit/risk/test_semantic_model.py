@@ -18,7 +18,7 @@ def mistakes(text: str) -> list[str]:
 
 
 def line_of(fragment: str, text: str = TEXT) -> int:
-    return next(number for number, line in enumerate(text.splitlines(), 1) if fragment in line)
+    return text[: text.index(fragment)].count("\n") + 1
 
 
 def test_everything_in_the_shipped_model_can_be_asked() -> None:
@@ -47,6 +47,12 @@ def test_the_hash_follows_the_content() -> None:
         ("count: claims, amount", "count: claim, amount", "metrics.severity.interval.count"),
         ("type: quarter", "type: fortnight", "dimensions.quarter.type"),
         ("fact: orders", "fact: ordres", "tables.insurer_product_day.fact"),
+        ("of: loss_ratio\n", "of: los_ratio\n", "metrics.loss_ratio_12m.of"),
+        ("of: earned_premium\n", "of: policies\n", "metrics.earned_premium_ytd.of"),
+        ("window: {periods: 12", "window: {periods: 0", "metrics.loss_ratio_12m.window.periods"),
+        ("to_date: year", "to_date: day", "metrics.earned_premium_ytd.to_date"),
+        ("change: difference", "change: both", "metrics.exposure_added_mom.change"),
+        ("shift: {periods: 1", "shft: {periods: 1", "metrics.loss_ratio_yoy.shft"),
     ],
 )
 def test_a_mistake_is_found_with_its_line(good: str, bad: str, path: str) -> None:

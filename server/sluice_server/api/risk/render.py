@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sluice.risk.v1 import anomalies_pb2, data_pb2, query_pb2, ratings_pb2, semantic_model_pb2
 from sluice.type.v1 import money_pb2
 from sluice_server.api.risk.wire import BASES, GRADES, STATES
-from sluice_server.domain.risk.answer_query import AnswerRow, MetricValue, QueryAnswer
+from sluice_server.domain.risk.answer_query import AnswerRow, QueryAnswer
 from sluice_server.domain.risk.data_version import DataStamp, DataVersion
 from sluice_server.domain.risk.describe_model import ModelDescription
 from sluice_server.domain.risk.get_risk_score import RiskScore
@@ -18,6 +18,7 @@ from sluice_server.domain.risk.intervals import Interval
 from sluice_server.domain.risk.list_anomalies import Anomaly, AnomalyPage
 from sluice_server.domain.risk.list_data_versions import DataVersionPage
 from sluice_server.domain.risk.list_ratings import RatingPage
+from sluice_server.domain.risk.metric_values import MetricValue
 from sluice_server.domain.risk.ratings import Rating
 from sluice_server.domain.risk.screening import Indicator
 from sluice_server.domain.risk.semantic_model import (
@@ -37,6 +38,7 @@ _METHODS = {
     IntervalMethod.GAMMA_POSTERIOR: data_pb2.INTERVAL_METHOD_GAMMA_POSTERIOR,
     IntervalMethod.BOOTSTRAP: data_pb2.INTERVAL_METHOD_BOOTSTRAP,
     IntervalMethod.WALD_LOG: data_pb2.INTERVAL_METHOD_WALD_LOG,
+    IntervalMethod.RECOVERED_VARIANCE: data_pb2.INTERVAL_METHOD_RECOVERED_VARIANCE,
 }
 _TYPES = {
     DimensionType.TEXT: semantic_model_pb2.DIMENSION_TYPE_TEXT,
@@ -48,6 +50,8 @@ _TYPES = {
 _KINDS = {
     MetricKind.SIMPLE: semantic_model_pb2.METRIC_KIND_SIMPLE,
     MetricKind.RATIO: semantic_model_pb2.METRIC_KIND_RATIO,
+    MetricKind.CUMULATIVE: semantic_model_pb2.METRIC_KIND_CUMULATIVE,
+    MetricKind.PERIOD_OVER_PERIOD: semantic_model_pb2.METRIC_KIND_PERIOD_OVER_PERIOD,
 }
 _DIRECTIONS = {
     Direction.NEITHER: semantic_model_pb2.METRIC_DIRECTION_UNSPECIFIED,
@@ -95,6 +99,8 @@ def _metric(metric: Metric, dimensions: tuple[str, ...]) -> semantic_model_pb2.M
         reason = f"a ratio of sums: {metric.numerator} over {metric.denominator}"
     elif metric.same_period is not None:
         reason = f"counted again in every {metric.same_period}; over several ask for {metric.use_instead}"
+    elif metric.base is not None:
+        reason = f"runs along time; over several periods ask for {metric.base.name}"
     return semantic_model_pb2.Metric(
         name=metric.name,
         label=_label(metric.label),
@@ -103,14 +109,35 @@ def _metric(metric: Metric, dimensions: tuple[str, ...]) -> semantic_model_pb2.M
         unit=metric.unit,
         numerator=metric.numerator or "",
         denominator=metric.denominator or "",
-        interval_method=data_pb2.INTERVAL_METHOD_UNSPECIFIED
-        if metric.interval is None
-        else _METHODS[metric.interval.method],
+        interval_method=_interval_method(metric),
         additive=metric.additive,
         not_additive_reason=reason,
         dimensions=dimensions,
         direction=_DIRECTIONS[metric.direction],
+        base="" if metric.base is None else metric.base.name,
+        span=_span(metric),
     )
+
+
+def _interval_method(metric: Metric) -> data_pb2.IntervalMethod:
+    rule = metric.interval_rule
+    if rule is None:
+        return data_pb2.INTERVAL_METHOD_UNSPECIFIED
+    over = metric.over_time
+    return _METHODS[rule.method if over is None or over.shift is None else IntervalMethod.RECOVERED_VARIANCE]
+
+
+def _span(metric: Metric) -> str:
+    over = metric.over_time
+    if over is None:
+        return ""
+    if over.to_date is not None:
+        return f"{over.to_date} to date"
+    span = over.window or over.shift
+    if span is None:
+        return "all periods"
+    length = f"{span.periods} {span.grain}{'s' if span.periods > 1 else ''}"
+    return length if over.shift is None else f"{length} before"
 
 
 def query_answer(found: QueryAnswer) -> query_pb2.QueryResponse:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from io import StringIO
-from typing import Any, TypeVar
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-from sluice_server.domain.errors import InvalidInput, Violation
+from sluice_server.domain.errors import InvalidInput
+from sluice_server.domain.risk.located import Mistakes, Node, read_mapping
 from sluice_server.domain.risk.semantic_model import (
+    MONTHS_IN,
+    TIME_GRAINS,
+    Change,
     Dimension,
     DimensionType,
     Direction,
@@ -23,15 +19,15 @@ from sluice_server.domain.risk.semantic_model import (
     Fact,
     IntervalMethod,
     IntervalRule,
-    Label,
     Metric,
     MetricKind,
+    OverTime,
     ResultTable,
     SemanticModel,
+    Span,
 )
 
-E = TypeVar("E", bound=StrEnum)
-
+_OVER_TIME = (MetricKind.CUMULATIVE, MetricKind.PERIOD_OVER_PERIOD)
 _AMOUNT_METHODS = (IntervalMethod.COMPOUND_POISSON, IntervalMethod.GAMMA_MEAN)
 
 
@@ -52,17 +48,11 @@ def load_model(text: str) -> SemanticModel:
     Raises InvalidSemanticModel with every mistake: unknown and missing keys, wrong types, names that nothing defines,
     metrics that no table serves.
     """
-    try:
-        root = YAML().load(StringIO(text))
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
-        raise InvalidSemanticModel([Violation(f"line {line}", f"not YAML: {error.problem}")]) from error
-    except YAMLError as error:
-        raise InvalidSemanticModel([Violation("line 1", f"not YAML: {error}")]) from error
-    mistakes = _Mistakes()
-    if not isinstance(root, CommentedMap):
-        raise InvalidSemanticModel([Violation("line 1", "must be a mapping")])
-    model = _model(_Node(root, "", mistakes), hashlib.sha256(text.encode()).hexdigest()[:16])
+    mistakes = Mistakes()
+    root = read_mapping(text, mistakes)
+    if root is None:
+        raise InvalidSemanticModel(mistakes.found)
+    model = _model(root, hashlib.sha256(text.encode()).hexdigest()[:16])
     if not mistakes.found:
         _check_names(model, mistakes)
     if mistakes.found:
@@ -70,132 +60,37 @@ def load_model(text: str) -> SemanticModel:
     return model
 
 
-@dataclass
-class _Mistakes:
-    found: list[Violation] = field(default_factory=list)
-    lines: dict[str, int] = field(default_factory=dict)
-    """Where each path that was read stands in the file."""
-
-    def add(self, line: int, path: str, text: str) -> None:
-        self.found.append(Violation(f"line {line}: {path}", text))
-
-    def add_at(self, path: str, text: str) -> None:
-        """At the line of ``path``, or of the nearest one around it."""
-        around = path
-        while around and around not in self.lines:
-            around = around.rpartition(".")[0]
-        self.add(self.lines.get(around, 1), path, text)
-
-
-class _Node:
-    """One mapping of the file. Reads what is asked for, notes what is wrong, and goes on."""
-
-    def __init__(self, data: CommentedMap, path: str, mistakes: _Mistakes) -> None:
-        self._data = data
-        self._path = path
-        self._mistakes = mistakes
-        for key in data:
-            mistakes.lines[f"{path}.{key}".lstrip(".")] = self._line(key)
-
-    def _line(self, key: str) -> int:
-        """Where the key stands; where it is missing, or comes in by an alias, where the mapping begins."""
-        try:
-            return int(self._data.lc.key(key)[0]) + 1
-        except KeyError:
-            return int(self._data.lc.line) + 1
-
-    def only(self, *allowed: str) -> None:
-        for key in self._data:
-            if key not in allowed:
-                self.wrong(str(key), f"unknown; expected one of {', '.join(allowed)}")
-
-    def wrong(self, key: str, text: str) -> None:
-        self._mistakes.add(self._line(key), f"{self._path}.{key}".lstrip("."), text)
-
-    def text(self, key: str) -> str:
-        value = self._data.get(key)
-        if not isinstance(value, str) or not value.strip():
-            self.wrong(key, "a text is required")
-            return ""
-        return str(value)
-
-    def optional_text(self, key: str) -> str | None:
-        return self.text(key) if key in self._data else None
-
-    def flag(self, key: str) -> bool:
-        value = self._data.get(key, False)
-        if not isinstance(value, bool):
-            self.wrong(key, "must be true or false")
-            return False
-        return value
-
-    def one_of(self, key: str, kind: type[E], default: E) -> E:
-        if key not in self._data:
-            return default
-        value = self._data[key]
-        try:
-            return kind(str(value))
-        except ValueError:
-            self.wrong(key, f"{value!r} is not one of {', '.join(kind)}")
-            return default
-
-    def child(self, key: str) -> _Node:
-        value = self._data.get(key)
-        if not isinstance(value, CommentedMap):
-            self.wrong(key, "a mapping is required")
-            value = CommentedMap()
-            value.lc.line = self._data.lc.line
-        return _Node(value, f"{self._path}.{key}".lstrip("."), self._mistakes)
-
-    def children(self, key: str) -> Iterable[tuple[str, _Node]]:
-        node = self.child(key)
-        return [(str(name), node.child(name)) for name in node._data]
-
-    def texts(self, key: str) -> dict[str, str]:
-        node = self.child(key)
-        return {str(name): node.text(name) for name in node._data}
-
-    def label(self, key: str) -> Label:
-        node = self.child(key)
-        node.only("zh", "en")
-        return Label(node.text("zh"), node.text("en"))
-
-    def has(self, key: str) -> bool:
-        return key in self._data
-
-    def get(self, key: str) -> Any:
-        return self._data.get(key)
-
-
-def _model(root: _Node, content_hash: str) -> SemanticModel:
+def _model(root: Node, content_hash: str) -> SemanticModel:
     root.only("version", "currency", "facts", "entities", "dimensions", "tables", "metrics")
     if root.get("version") != 1:
         root.wrong("version", "must be 1")
     currency = root.text("currency")
     if len(currency) != 3 or not currency.isalpha() or not currency.isupper():
         root.wrong("currency", "an ISO 4217 code of three upper-case letters is required")
+    metrics = [(name, node, node.get("kind") in tuple(_OVER_TIME)) for name, node in root.children("metrics")]
+    bases = {name: _metric(name, node, {}) for name, node, over_time in metrics if not over_time}
     return SemanticModel(
         currency_code=currency,
         facts={name: _fact(name, node) for name, node in root.children("facts")},
         entities={name: _entity(name, node) for name, node in root.children("entities")},
         dimensions={name: _dimension(name, node) for name, node in root.children("dimensions")},
-        metrics={name: _metric(name, node) for name, node in root.children("metrics")},
+        metrics={name: bases[name] if name in bases else _metric(name, node, bases) for name, node, _ in metrics},
         tables={name: _table(name, node) for name, node in root.children("tables")},
         content_hash=content_hash,
     )
 
 
-def _fact(name: str, node: _Node) -> Fact:
+def _fact(name: str, node: Node) -> Fact:
     node.only("counts", "fan_out")
     return Fact(name, node.label("counts"), node.label("fan_out"))
 
 
-def _entity(name: str, node: _Node) -> Entity:
+def _entity(name: str, node: Node) -> Entity:
     node.only("label", "description", "rated", "screened")
     return Entity(name, node.label("label"), node.label("description"), node.flag("rated"), node.flag("screened"))
 
 
-def _dimension(name: str, node: _Node) -> Dimension:
+def _dimension(name: str, node: Node) -> Dimension:
     node.only("label", "description", "entity", "type")
     kind = node.one_of("type", DimensionType, DimensionType.TEXT)
     entity = node.optional_text("entity")
@@ -204,7 +99,7 @@ def _dimension(name: str, node: _Node) -> Dimension:
     return Dimension(name, node.label("label"), node.label("description"), entity, kind)
 
 
-def _table(name: str, node: _Node) -> ResultTable:
+def _table(name: str, node: Node) -> ResultTable:
     node.only("fact", "time", "keys", "measures", "exposure")
     time = node.child("time")
     time.only("column", "grain")
@@ -222,22 +117,19 @@ def _table(name: str, node: _Node) -> ResultTable:
     )
 
 
-def _metric(name: str, node: _Node) -> Metric:
+_KEYS = {
+    MetricKind.SIMPLE: ("same_period", "use_instead"),
+    MetricKind.RATIO: ("numerator", "denominator", "interval"),
+    MetricKind.CUMULATIVE: ("of", "window", "to_date"),
+    MetricKind.PERIOD_OVER_PERIOD: ("of", "shift", "change"),
+}
+
+
+def _metric(name: str, node: Node, bases: Mapping[str, Metric]) -> Metric:
+    """``bases``: the simple and ratio metrics, for the metrics that are computed from one."""
     kind = node.one_of("kind", MetricKind, MetricKind.SIMPLE)
-    if kind is MetricKind.RATIO:
-        node.only("kind", "unit", "label", "description", "direction", "numerator", "denominator", "interval")
-    else:
-        node.only("kind", "unit", "label", "description", "direction", "same_period", "use_instead")
-    rule = None
-    if kind is MetricKind.RATIO and node.has("interval"):
-        child = node.child("interval")
-        child.only("method", "count", "amount", "expected")
-        method = child.one_of("method", IntervalMethod, IntervalMethod.EXACT_POISSON)
-        rule = IntervalRule(
-            method, child.optional_text("count"), child.optional_text("amount"), child.optional_text("expected")
-        )
-        if method in _AMOUNT_METHODS and (rule.count is None or rule.amount is None):
-            child.wrong("method", "an interval of amounts needs count and amount")
+    node.only("kind", "unit", "label", "description", "direction", *_KEYS[kind])
+    base = _base(node, bases) if kind in _OVER_TIME else None
     same_period = None
     if kind is MetricKind.SIMPLE and node.has("same_period"):
         same_period = node.one_of("same_period", DimensionType, DimensionType.MONTH)
@@ -249,14 +141,57 @@ def _metric(name: str, node: _Node) -> Metric:
         unit=node.text("unit"),
         numerator=node.text("numerator") if kind is MetricKind.RATIO else None,
         denominator=node.text("denominator") if kind is MetricKind.RATIO else None,
-        interval=rule,
+        interval=_interval(node.child("interval")) if kind is MetricKind.RATIO and node.has("interval") else None,
         direction=node.one_of("direction", Direction, Direction.NEITHER),
         same_period=same_period,
         use_instead=node.optional_text("use_instead"),
+        base=base,
+        over_time=_over_time(node, kind) if kind in _OVER_TIME else None,
     )
 
 
-def _check_names(model: SemanticModel, mistakes: _Mistakes) -> None:
+def _interval(node: Node) -> IntervalRule:
+    node.only("method", "count", "amount", "expected")
+    method = node.one_of("method", IntervalMethod, IntervalMethod.EXACT_POISSON)
+    count, amount, expected = (node.optional_text(part) for part in ("count", "amount", "expected"))
+    if method in _AMOUNT_METHODS and (count is None or amount is None):
+        node.wrong("method", "an interval of amounts needs count and amount")
+    return IntervalRule(method, count, amount, expected)
+
+
+def _base(node: Node, bases: Mapping[str, Metric]) -> Metric | None:
+    name = node.text("of")
+    base = bases.get(name)
+    if base is None:
+        if name:
+            node.wrong("of", f"{name!r} is not a simple or ratio metric")
+    elif base.same_period is not None:
+        node.wrong("of", f"{name!r} is counted again in every {base.same_period} and cannot be added up over time")
+    return base
+
+
+def _over_time(node: Node, kind: MetricKind) -> OverTime:
+    if kind is MetricKind.PERIOD_OVER_PERIOD:
+        return OverTime(shift=_span(node.child("shift")), change=node.one_of("change", Change, Change.RELATIVE))
+    if node.has("window") and node.has("to_date"):
+        node.wrong("to_date", "give window or to_date, not both")
+    if node.has("to_date"):
+        to_date = node.one_of("to_date", DimensionType, DimensionType.YEAR)
+        if to_date not in MONTHS_IN:
+            node.wrong("to_date", f"must be one of {', '.join(MONTHS_IN)}")
+        return OverTime(to_date=to_date)
+    return OverTime(window=_span(node.child("window")) if node.has("window") else None)
+
+
+def _span(node: Node) -> Span:
+    node.only("periods", "grain")
+    grain = node.one_of("grain", DimensionType, DimensionType.MONTH)
+    if grain not in TIME_GRAINS:
+        node.wrong("grain", f"must be one of {', '.join(TIME_GRAINS)}")
+    return Span(node.whole("periods", 1, 1200), grain)
+
+
+def _check_names(model: SemanticModel, mistakes: Mistakes) -> None:
     """Names must lead somewhere."""
 
     def known(path: str, name: str | None, names: Iterable[str], what: str) -> bool:

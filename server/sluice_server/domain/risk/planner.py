@@ -7,11 +7,12 @@ combination, or joining would count the rows of one fact once for each row of th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TypeVar
 
 from sluice_server.domain.errors import InvalidInput, InvalidQuery, Violation
+from sluice_server.domain.risk.over_time import MAX_CELLS, unfit
 from sluice_server.domain.risk.ports import Condition, Figure, FigureCondition, GroupColumn, Order, Sum, TableQuery
 from sluice_server.domain.risk.question import Question, TypedFilter, typed_filter
 from sluice_server.domain.risk.semantic_model import (
@@ -37,6 +38,20 @@ class QueryPlan:
     query: TableQuery
     summable: frozenset[str]
     """The metrics that have a value in the totals row."""
+    along: Along | None = None
+    """Set when a metric runs along time. ``query`` is then the plain query of the same filters, for totals alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """How a question with metrics that run along time is answered: ``query`` reads all its periods, unsorted by
+    figures, and the rest is done to what was read."""
+
+    query: TableQuery
+    time_at: int
+    """Position of the time among the dimensions."""
+    passes: tuple[tuple[Dimension, TypedFilter], ...]
+    """Filters on time, which leave out periods only after all of them were added up."""
 
 
 def plan_query(model: SemanticModel, question: Question, violations: Sequence[Violation] = ()) -> QueryPlan:
@@ -81,12 +96,54 @@ def plan_query(model: SemanticModel, question: Question, violations: Sequence[Vi
         order_by=_orders(model, question.order_by, groups),
         totals=question.totals,
     )
+    along = None
+    if any(metric.base is not None for metric in metrics):
+        along = _along(metrics, dimensions, list(zip(filtered, bounds, strict=True)), query)
+        plain = tuple(Order(column) for column in groups)
+        query = replace(query, having=(), order_by=plain)
     summable = _check_periods(metrics, dimensions, list(zip(filtered, bounds, strict=True)))
-    return QueryPlan(table, tuple(metrics), tuple(dimensions), query, summable)
+    summable -= {metric.name for metric in metrics if metric.base is not None}
+    return QueryPlan(table, tuple(metrics), tuple(dimensions), query, summable, along)
+
+
+def _along(
+    metrics: Sequence[Metric],
+    dimensions: Sequence[Dimension],
+    filters: Sequence[tuple[Dimension, TypedFilter]],
+    query: TableQuery,
+) -> Along:
+    """Raises InvalidQuery where the metrics cannot run along the time of the question."""
+    running = _and(metric.name for metric in metrics if metric.base is not None)
+    times = [i for i, dimension in enumerate(dimensions) if dimension.is_time]
+    if len(times) != 1:
+        grains = ", ".join(TIME_GRAINS)
+        found = _and(dimensions[i].name for i in times) or "none"
+        raise InvalidQuery(
+            [Violation("dimensions", f"{running} need exactly one of {grains} to run along, not {found}")]
+        )
+    grain = dimensions[times[0]].type
+    wrong = [Violation("metrics", text) for metric in metrics if (text := unfit(metric, grain)) is not None]
+    wrong += [
+        Violation("filters", f"{running} run along {grain}s: a filter on {dimension.name} is too fine; use {grain}")
+        for dimension, _ in filters
+        if dimension.is_time and not _fine(grain, dimension.type)
+    ]
+    if wrong:
+        raise InvalidQuery(wrong)
+    read = replace(
+        query,
+        conditions=tuple(condition for condition in query.conditions if condition.column.grain is None),
+        having=(),
+        order_by=tuple(Order(column) for column in query.group_by),
+        limit=MAX_CELLS + 1,
+        totals=False,
+    )
+    return Along(read, times[0], tuple((d, bound) for d, bound in filters if d.is_time))
 
 
 def figure_of(metric: Metric) -> Figure:
-    """The metric over sums of measures."""
+    """The metric over sums of measures. One that runs along time has none: it stands for its base."""
+    metric = metric.base or metric
     if metric.numerator is None:
         return Figure(metric.name, metric.name)
     return Figure(metric.name, metric.numerator, metric.denominator)

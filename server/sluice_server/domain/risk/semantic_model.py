@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from enum import StrEnum
 
 
@@ -27,6 +29,16 @@ class DimensionType(StrEnum):
 
 TIME_GRAINS = (DimensionType.DAY, DimensionType.MONTH, DimensionType.QUARTER, DimensionType.YEAR)
 """From fine to coarse. A table of one grain also serves every coarser one."""
+MONTHS_IN = {DimensionType.MONTH: 1, DimensionType.QUARTER: 3, DimensionType.YEAR: 12}
+"""Length of a period in months."""
+
+
+def start_of(grain: DimensionType, day: date) -> date:
+    """The first day of the period of ``grain`` that ``day`` lies in."""
+    if grain is DimensionType.DAY:
+        return day
+    months = MONTHS_IN[grain]
+    return date(day.year, (day.month - 1) // months * months + 1, 1)
 
 
 class MetricKind(StrEnum):
@@ -34,6 +46,8 @@ class MetricKind(StrEnum):
 
     SIMPLE = "simple"
     RATIO = "ratio"
+    CUMULATIVE = "cumulative"
+    PERIOD_OVER_PERIOD = "period_over_period"
 
 
 class Direction(StrEnum):
@@ -54,6 +68,7 @@ class IntervalMethod(StrEnum):
     GAMMA_POSTERIOR = "gamma_posterior"
     BOOTSTRAP = "bootstrap"
     WALD_LOG = "wald_log"
+    RECOVERED_VARIANCE = "recovered_variance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +120,54 @@ class IntervalRule:
     """The metric that sums the expected amounts; without it every claim is expected to cost the mean."""
 
 
+class Change(StrEnum):
+    """What a period is told against an earlier one as."""
+
+    RELATIVE = "relative"
+    DIFFERENCE = "difference"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A length of time: so many calendar days, months, quarters or years."""
+
+    periods: int
+    grain: DimensionType
+
+    @property
+    def months(self) -> int:
+        """Its length in months; 0 for a span of days."""
+        return self.periods * MONTHS_IN.get(self.grain, 0)
+
+    def before(self, day: date) -> date:
+        """The day that lies this much before ``day``; of a shorter month the last day."""
+        if self.grain is DimensionType.DAY:
+            return day - timedelta(days=self.periods)
+        months = day.year * 12 + day.month - 1 - self.months
+        year, month = divmod(months, 12)
+        return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+    def holds(self, grain: DimensionType) -> bool:
+        """True when it is a whole number of periods of ``grain``."""
+        if grain is DimensionType.DAY or self.grain is DimensionType.DAY:
+            return grain is DimensionType.DAY
+        return self.months % MONTHS_IN[grain] == 0
+
+
+@dataclass(frozen=True, slots=True)
+class OverTime:
+    """How a metric is computed from another one's periods. Exactly one of ``window`` and ``shift`` and ``to_date`` may
+    be set; a cumulative metric without any runs from the first period of the data."""
+
+    window: Span | None = None
+    """Cumulative over this much time, the period itself included."""
+    to_date: DimensionType | None = None
+    """Cumulative from the start of this period."""
+    shift: Span | None = None
+    """Against the period this much earlier."""
+    change: Change = Change.RELATIVE
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """Something a query can return."""
@@ -123,6 +186,15 @@ class Metric:
     """Set when the parts may only be added within one period of this grain, as the same thing is counted in each."""
     use_instead: str | None = None
     """The metric to ask for where this one cannot be added up."""
+    base: Metric | None = None
+    """Of a cumulative or a period over period metric: the simple or ratio metric that it is computed from."""
+    over_time: OverTime | None = None
+    """Set with ``base``."""
+
+    @property
+    def interval_rule(self) -> IntervalRule | None:
+        """How the intervals of its values, or of those that it is computed from, are computed."""
+        return self.interval if self.base is None else self.base.interval
 
     @property
     def additive(self) -> bool:
@@ -132,6 +204,8 @@ class Metric:
     @property
     def measures(self) -> tuple[str, ...]:
         """The measures (simple metrics) that have to be summed for it and its interval."""
+        if self.base is not None:
+            return self.base.measures
         if self.kind is MetricKind.SIMPLE:
             return (self.name,)
         rule = self.interval

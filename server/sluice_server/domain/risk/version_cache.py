@@ -11,10 +11,14 @@ V = TypeVar("V")
 
 
 class VersionCache(Generic[V]):
-    """Keeps the ``capacity`` results used last. A result that several callers want at once is computed once."""
+    """Keeps the results used last, as many as weigh no more than ``capacity`` together. A result that several callers
+    want at once is computed once."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, weigh: Callable[[V], int] = lambda _: 1) -> None:
+        """``weigh``: the weight of a result, such as its bytes; by default results are counted."""
         self._capacity = capacity
+        self._weigh = weigh
+        self._weight = 0
         self._kept: OrderedDict[Hashable, V] = OrderedDict()
         self._running: dict[Hashable, asyncio.Task[V]] = {}
 
@@ -26,12 +30,16 @@ class VersionCache(Generic[V]):
         return self._kept.get(full)
 
     def keep(self, data_version: int, key: Hashable, value: V) -> None:
-        """Keeps a result; the one not used for longest is dropped when there are too many."""
+        """Keeps a result; those not used for longest are dropped when all weigh too much. One that is too heavy by
+        itself is not kept."""
         full = (data_version, key)
+        if full in self._kept:
+            self._weight -= self._weigh(self._kept.pop(full))
         self._kept[full] = value
-        self._kept.move_to_end(full)
-        while len(self._kept) > self._capacity:
-            self._kept.popitem(last=False)
+        self._weight += self._weigh(value)
+        while self._weight > self._capacity:
+            _, dropped = self._kept.popitem(last=False)
+            self._weight -= self._weigh(dropped)
 
     async def get(self, data_version: int, key: Hashable, compute: Callable[[], Awaitable[V]]) -> V:
         """What is kept, or what ``compute`` returns. A caller that gives up does not stop it for the others."""
