@@ -47,6 +47,7 @@ def anomalies(
             day=source.days(time) if time else None,
             peers={name: source.levels(name) for name in peers},
             subject=source.codes(subject) if subject else None,
+            dated=bool(time) and not source.is_number(time),
         )
         source.check()
         found = find_abnormal(rows, fdr)

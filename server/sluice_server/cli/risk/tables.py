@@ -79,12 +79,16 @@ class TableFile:
 
     def factor(self, name: str) -> Column:
         """Numbers where the column is numeric, else levels."""
+        if self.is_number(name):
+            return NumberColumn(self.numbers(name, empty=np.nan))
+        return self.levels(name)
+
+    def is_number(self, name: str) -> bool:
+        """True for a column of numbers."""
         import pyarrow.types as types
 
         kind = self._column(name).type
-        if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
-            return NumberColumn(self.numbers(name, empty=np.nan))
-        return self.levels(name)
+        return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind))
 
     def levels(self, name: str) -> TextColumn:
         """Any column as levels; an empty value is a level of its own."""
@@ -113,7 +117,7 @@ class TableFile:
         import pyarrow.types as types
 
         column = self._column(name)
-        if types.is_integer(column.type) or types.is_floating(column.type) or types.is_decimal(column.type):
+        if self.is_number(name):
             return self.numbers(name)
         if types.is_date(column.type) or types.is_timestamp(column.type):
             if column.null_count:

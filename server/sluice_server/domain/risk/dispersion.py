@@ -78,19 +78,33 @@ def excess_share(observed: Floats, trials: Floats, weights: Floats, *, all_ordin
     return _screen(observed, weights, chance, between, tail, valid=trials > 0, all_ordinary=all_ordinary)
 
 
-def excess_amount(observed: Floats, counts: Floats, weights: Floats, squared_variation: float) -> Excess:
-    """Sums of ``counts`` amounts against ``weights`` times the ordinary level. Log-normal upper tail of the ratio.
+def excess_amount(
+    observed: Floats, counts: Floats, weights: Floats, squared_variation: float, third_moment: float | None = None
+) -> Excess:
+    """Sums of ``counts`` amounts against ``weights`` times the ordinary level. Upper tail of their ratio.
 
-    ``squared_variation``: squared coefficient of variation of one amount. Single amounts are skewed with a heavy tail,
-    and so are sums of few of them: a log-normal with the sum's mean and variance follows it (Fenton, "The sum of
-    log-normal probability distributions in scatter transmission systems", IRE Transactions 8, 1960); a gamma does not.
+    ``squared_variation`` and ``third_moment``: second and third central moment of one amount over its mean. Where the
+    third is not known, the tail is log-normal with the sum's mean and variance: single amounts are skewed with a heavy
+    tail, and so are sums of few of them (Fenton, "The sum of log-normal probability distributions in scatter
+    transmission systems", IRE Transactions 8, 1960). Where it is, of amounts with a cap, the tail is that of a shifted
+    gamma with the three moments (the translated gamma approximation of risk theory: Kaas, Goovaerts, Dhaene and Denuit,
+    "Modern Actuarial Risk Theory", 2008, section 2.5).
     """
-    each = squared_variation / np.maximum(counts, 1)
+    number = np.maximum(counts, 1)
+    each = squared_variation / number
 
     def tail(expected: Floats, tau2: float) -> Floats:
-        spread = np.sqrt(np.log1p(np.maximum(each + tau2, 1e-12)))
+        variance = np.maximum(each + tau2, 1e-12)
         ratio = np.maximum(observed, 1e-300) / expected
-        return np.asarray(special.ndtr(-(np.log(ratio) / spread + spread / 2)))
+        if third_moment is None:
+            spread = np.sqrt(np.log1p(variance))
+            return np.asarray(special.ndtr(-(np.log(ratio) / spread + spread / 2)))
+        # Of a product of independent factors with mean 1, the entity's own one taken for gamma.
+        third = third_moment / number**2 + 6 * tau2 * each + 2 * tau2**2
+        skewness = np.maximum(third / variance**1.5, 1e-3)
+        shape = 4 / skewness**2
+        place = shape + (ratio - 1) / np.sqrt(variance) * np.sqrt(shape)
+        return np.asarray(special.gammaincc(shape, np.maximum(place, 0.0)))
 
     return _screen(
         observed, weights, lambda expected: each * expected**2, lambda expected: expected**2, tail, valid=counts > 0
@@ -120,12 +134,26 @@ def _screen(
         tau2 = _between_variance(squares[ordinary], chance(expected)[ordinary], between(expected)[ordinary], first)
         with np.errstate(invalid="ignore", divide="ignore"):
             p = np.where(usable, tail(np.where(usable, expected, 1.0), tau2), np.nan)
+        part = tau2 * between(expected) / np.maximum(chance(expected) + tau2 * between(expected), 1e-300)
+        p = _for_estimated_variance(p, part, int(ordinary.sum()))
         remaining = usable & ~(p < _STANDS_OUT)
         # Without anything observed among the rest there is no level to compare with.
         if not observed[remaining].sum() > 0 or (not first and (remaining == ordinary).all()):
             break
         ordinary = remaining
     return Excess(observed, expected, p, float(np.sqrt(tau2)))
+
+
+def _for_estimated_variance(p: Floats, part: Floats, entities: int) -> Floats:
+    """The p-values, with less certainty where few entities told how ordinary ones vary.
+
+    ``part``: share of an entity's variance that was estimated, from so many ``entities``. A normal deviate becomes one
+    of Student's t, its degrees of freedom those of the whole variance (Satterthwaite, Biometrics Bulletin 2, 1946).
+    """
+    freedom = max(entities - 1, 1) / np.maximum(part, 1e-3) ** 2
+    # Only the upper tail is of interest, and 1e-300 is as far as the normal's quantile reaches.
+    wider = special.stdtr(freedom, special.ndtri(np.clip(p, 1e-300, 1.0)))
+    return np.where((p < 0.5) & (part > 0), np.maximum(wider, p), p)
 
 
 def _ratio(observed: Floats, weights: Floats) -> float:

@@ -43,3 +43,28 @@ def claims(abnormal: Mapping[int, str], seed: int = 8, shops: int = 120) -> Rows
         peers={"part": TextColumn(("p0", "p1", "p2", "p3"), np.concatenate(parts))},
         subject=np.concatenate(subjects),
     )
+
+
+def ordinary(seed: int, tail: str, *, giant: bool = False, season: bool = False, few: bool = False) -> Rows:
+    """Shops that differ by a tenth for reasons of their own, with amounts of a heavy ``tail``; subjects come back."""
+    random = np.random.default_rng(seed)
+    shops = 20 if few else 150
+    size = np.maximum(random.lognormal(3.5, 1, shops).astype(int), 1)
+    if giant:
+        size[0] = size.sum()
+    shop = np.repeat(np.arange(shops), size)
+    rows = len(shop)
+    part = random.choice(4, rows, p=[0.4, 0.3, 0.2, 0.1])
+    if tail == "pareto":
+        single = random.pareto(2.5, rows) + 1
+    else:
+        single = random.lognormal(0, 1.5 if tail == "spread" else 0.8, rows)
+    own = np.exp(random.normal(0, 0.1, shops))[shop]
+    day = random.beta(2, 4, rows) * 365 if season else random.uniform(0, 365, rows)
+    return Rows(
+        entity=TextColumn(tuple(f"s{i:03}" for i in range(shops)), shop),
+        amount=np.round(PART_COST[part] * own * single, 2),
+        day=np.floor(day),
+        peers={"part": TextColumn(("p0", "p1", "p2", "p3"), part)},
+        subject=shop * 1_000_000 + random.integers(0, 10 * size[shop]),
+    )
