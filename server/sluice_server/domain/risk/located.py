@@ -69,10 +69,8 @@ class Node:
 
     def _line(self, key: str) -> int:
         """Where the key stands; where it is missing, or comes in by an alias, where the mapping begins."""
-        try:
-            return int(self._data.lc.key(key)[0]) + 1
-        except KeyError:
-            return int(self._data.lc.line) + 1
+        places = self._data.lc.data or {}
+        return int(places[key][0] if key in places else self._data.lc.line) + 1
 
     def only(self, *allowed: str) -> None:
         for key in self._data:
