@@ -24,8 +24,8 @@ from sluice_server.domain.breaker.commands import new_breaker
 from sluice_server.domain.breaker.model import BreakerPolicy, Scope
 from sluice_server.domain.breaker.normal_rate import STEP
 from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord
+from sluice_server.domain.breaker.replay import Replay
 from sluice_server.domain.breaker.sequential import SequentialDesign, design_test
-from sluice_server.domain.breaker.simulation import Replay
 from sluice_server.domain.breaker.watch import BreakerWatch
 from sluice_server.domain.orders.model import Outcome, SubmissionKind
 from sluice_server.runtime.lifecycle import quiet_garbage_collector

@@ -18,8 +18,8 @@ from ruamel.yaml.error import YAMLError
 
 from sluice_server.cli.connection import AsJson, output
 from sluice_server.domain.breaker.model import BreakerPolicy
+from sluice_server.domain.breaker.replay import Replay, ReplayedOrder, SimulatedTrip
 from sluice_server.domain.breaker.sequential import design_test
-from sluice_server.domain.breaker.simulation import Replay, ReplayedOrder, SimulatedTrip
 from sluice_server.domain.errors import InvalidInput
 from sluice_server.domain.orders.model import Outcome
 

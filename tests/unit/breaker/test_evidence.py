@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_server.domain.breaker.evidence import BacklogCounts, EvidenceBook, ScopeEvidence
+from sluice_server.domain.breaker.backlog import BacklogCounts
+from sluice_server.domain.breaker.evidence import ScopeEvidence
+from sluice_server.domain.breaker.evidence_book import EvidenceBook
 from sluice_server.domain.breaker.model import BreakerState, EvidenceKind, Scope
 from sluice_server.domain.breaker.ports import BacklogCount
 from sluice_server.domain.orders.model import Outcome, SubmissionKind
@@ -207,4 +209,4 @@ def test_memory_does_not_grow_with_time(outcomes: Outcomes) -> None:
     for n in range(10_000):
         scope.observe(outcomes(SUCCESS, n))
         scope.evidence(at(n))
-    assert len(scope._buckets) <= 62
+    assert len(scope._window) <= 62

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_server.domain.breaker.evidence import EvidenceBook, ScopeEvidence
+from sluice_server.domain.breaker.evidence import ScopeEvidence
+from sluice_server.domain.breaker.evidence_book import EvidenceBook
 from sluice_server.domain.breaker.model import BreakerState, EvidenceKind, Scope
 from sluice_server.domain.breaker.normal_rate import STEP, STEP_SECONDS, NormalRate
 from sluice_server.domain.orders.model import Outcome

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sluice_server.domain.breaker.evidence import VERSION
+from sluice_server.domain.breaker.evidence_book import VERSION
 from sluice_server.domain.breaker.machine import admission
 from sluice_server.domain.breaker.model import Breaker, Evidence, Scope
 from sluice_server.domain.breaker.ports import Capacity, Insurer

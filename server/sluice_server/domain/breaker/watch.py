@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sluice_server.domain.breaker.automatic import AutomaticChanges
+from sluice_server.domain.breaker.backlog import BacklogCounts, Window, window_of
 from sluice_server.domain.breaker.board import BreakerBoard
-from sluice_server.domain.breaker.evidence import BacklogCounts, EvidenceBook, ScopeEvidence, Window, window_of
+from sluice_server.domain.breaker.evidence import ScopeEvidence
+from sluice_server.domain.breaker.evidence_book import ADMITTING, EvidenceBook
 from sluice_server.domain.breaker.leaks import LeakCount
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Evidence, Scope
 from sluice_server.domain.breaker.operational_alarms import OperationalAlarms
@@ -36,7 +38,6 @@ REBUILD_LOOK_BACKS = (timedelta(hours=24), timedelta(hours=2))
 """How far a restart reads back, the longest first …"""
 REBUILD_ORDERS = 50_000
 """… whose orders are not more than this. Failing that, the longest window of a policy."""
-ADMITTING = frozenset({BreakerState.CLOSED, BreakerState.RAMPING})
 
 logger = logging.getLogger(__name__)
 
@@ -83,9 +84,9 @@ class BreakerWatch:
         if known is None:
             return None
         reading = self._readings.get(window_of(known.breaker))
-        if reading is not None and scope not in self._book.suspects and reading.start >= known.breaker.evidence_since:
+        if reading is not None and known not in self._book.suspects and reading.start >= known.since:
             # Nobody had to look at its backlog; here somebody wants to see it.
-            known.set_backlog(reading.counts.of(scope))
+            self._book.backlog_of(known, reading.counts)
         return known.evidence(self._clock.now())
 
     async def tick(self) -> None:
@@ -94,13 +95,15 @@ class BreakerWatch:
             now = self._clock.now()
             full = await self._read(now)
             moved = False
-            for scope in {*self._book.suspects, *self._book.ramping, *self._changes.noted}:
-                known = self._book.scopes()[scope]
-                if known.breaker.state in ADMITTING and known.tripped(now):
+            noted = (self._book.scopes()[scope] for scope in self._changes.noted)
+            judged = {*self._book.suspects, *self._book.ramping, *noted}
+            to_cut = self._book.to_cut(judged, now)
+            for known in judged:
+                if known in to_cut:
                     moved |= await self._changes.trip(known.breaker, known.evidence(now), self._breakers)
                     continue
                 if not known.suspicious:
-                    self._book.suspects.discard(scope)
+                    self._book.suspects.discard(known)
                 await self._changes.calm(known.breaker)
                 if self._step_is_due(known, now):
                     moved |= await self._changes.step(known.breaker)
@@ -205,7 +208,7 @@ class BreakerWatch:
         scopes = self._book.scopes()
         found = []
         for window, reading in self._readings.items():
-            for count in reading.counts.waiting():
+            for count in reading.counts.waiting:
                 known = scopes.get(count.scope) or scopes.get(Scope(count.scope.insurer_id))
                 if known is not None and window_of(known.breaker) == window:
                     found.append(count)
@@ -226,15 +229,14 @@ class BreakerWatch:
             start, until = (now - timedelta(seconds=seconds) for seconds in window)
             reading = self._readings[window] = _Reading(start, until, await counts(start, until))
             self._book.suspect(reading.counts)
-        for scope in self._book.suspects:
-            known = self._book.scopes()[scope]
+        for known in self._book.suspects:
             reading = self._readings[window_of(known.breaker)]
-            start = max(reading.start, known.breaker.evidence_since)
-            known.set_backlog((await counts(start, reading.until)).of(scope))
+            start = max(reading.start, known.since)
+            self._book.backlog_of(known, await counts(start, reading.until))
             if known.may_be_silent:
                 # Another query only for those who may have been silent for longer than the grace.
                 since = max(start, known.last_success_began or start)
-                known.set_silence((await counts(since, reading.until)).of(scope))
+                self._book.silence_of(known, await counts(since, reading.until))
 
 
 @dataclass(frozen=True, slots=True)
