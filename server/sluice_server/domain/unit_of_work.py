@@ -15,6 +15,7 @@ from sluice_server.domain.breaker.ports import (
 )
 from sluice_server.domain.orders.policies import PolicyReconciliations
 from sluice_server.domain.orders.ports import OrderRepository
+from sluice_server.domain.risk.alerts.ports import AlertRepository
 from sluice_server.domain.risk.pricing.ports import ModelRepository
 from sluice_server.domain.routing.ports import BookRepository, PlanRepository
 
@@ -44,6 +45,8 @@ class UnitOfWork(Protocol):
     def alarms(self) -> AlarmOutbox: ...
     @property
     def models(self) -> ModelRepository: ...
+    @property
+    def alerts(self) -> AlertRepository: ...
 
     async def __aenter__(self) -> Self: ...
 

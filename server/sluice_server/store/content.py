@@ -14,6 +14,8 @@ from pydantic import TypeAdapter
 
 from sluice_server.domain.breaker.model import BreakerPolicy, Incident
 from sluice_server.domain.breaker.ports import Alarm, Capacity
+from sluice_server.domain.risk.alerts.alert import Alert as RiskAlert
+from sluice_server.domain.risk.alerts.metric_rule import MetricRule
 from sluice_server.domain.risk.pricing.model_version import ModelContent, ModelValidation, PriceProposal
 from sluice_server.domain.routing.capacity import InsurerUse
 from sluice_server.domain.routing.model import Application, Decision
@@ -54,3 +56,7 @@ ALARM = Content(Alarm, columns=("key", "resolved_at"))
 MODEL = Content(ModelContent, columns=("target", "portfolio"))
 VALIDATION = Content(ModelValidation, columns=("number", "created_at"))
 PROPOSAL = Content(PriceProposal, columns=("proposal_id", "model_version", "proposed_by", "created_at", "request_id"))
+METRIC_RULE = Content(MetricRule, columns=("alert_rule_id", "metric", "enabled"))
+RISK_ALERT = Content(
+    RiskAlert, columns=("alert_id", "alert_rule_id", "state", "severity", "version", "created_at", "updated_at")
+)

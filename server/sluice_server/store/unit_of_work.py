@@ -24,6 +24,7 @@ from sluice_server.store.models import SqlModels
 from sluice_server.store.orders import SqlOrders
 from sluice_server.store.plans import SqlPlans
 from sluice_server.store.reconciliations import SqlReconciliations
+from sluice_server.store.risk_alerts import SqlRiskAlerts
 from sluice_server.store.session import Session
 
 
@@ -102,6 +103,10 @@ class SqlUnitOfWork:
     @cached_property
     def models(self) -> SqlModels:
         return SqlModels(self._session)
+
+    @cached_property
+    def alerts(self) -> SqlRiskAlerts:
+        return SqlRiskAlerts(self._session)
 
     async def __aenter__(self) -> Self:
         try:

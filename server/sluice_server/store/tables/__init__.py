@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sluice_server.store.tables._schema import metadata
 from sluice_server.store.tables.alarms import DELIVERED, UNDELIVERED, alarm_outbox
+from sluice_server.store.tables.alerts import LASTING, alert_rules, risk_alerts
 from sluice_server.store.tables.audit import audit_chain, audit_events
 from sluice_server.store.tables.breaker import breakers, incident_events, incidents, insurers
 from sluice_server.store.tables.orders import (
@@ -26,6 +27,7 @@ from sluice_server.store.tables.risk import (
     risk_model_validations,
     risk_models,
 )
+from sluice_server.store.tables.risk_groups import risk_group_runs, risk_groups
 from sluice_server.store.tables.routing import insurer_use, plan_activation, plans, share_ledgers
 
 __all__ = [
@@ -37,8 +39,10 @@ __all__ = [
     "FINISHED",
     "IN_INCIDENT",
     "IN_USE",
+    "LASTING",
     "UNDELIVERED",
     "alarm_outbox",
+    "alert_rules",
     "audit_chain",
     "audit_events",
     "breakers",
@@ -54,6 +58,9 @@ __all__ = [
     "plans",
     "policy_reconciliations",
     "price_proposals",
+    "risk_alerts",
+    "risk_group_runs",
+    "risk_groups",
     "risk_model_lock",
     "risk_model_validations",
     "risk_models",

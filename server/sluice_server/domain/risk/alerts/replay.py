@@ -25,6 +25,13 @@ class Moment:
     value: float
     volume: float | None = None
     """What the value rests on; None where it is not known."""
+    evidence: float | None = None
+    """What is held against the limit where that is not the value itself, such as the end of its interval."""
+
+    @property
+    def judged(self) -> float:
+        """What must be beyond the limit."""
+        return self.value if self.evidence is None else self.evidence
 
 
 class AlertState(StrEnum):
@@ -87,7 +94,7 @@ def replay(rule: AlertRule, series: Sequence[Moment]) -> Replay:
     thin = unknown = nearly = 0
     usable: list[Moment] = []
     for moment in ordered:
-        if not math.isfinite(moment.value) or (moment.volume is not None and moment.volume < rule.minimum_volume):
+        if not _says_something(rule, moment):
             thin += 1
             continue
         limit = _limit(rule, moment, usable)
@@ -95,7 +102,7 @@ def replay(rule: AlertRule, series: Sequence[Moment]) -> Replay:
         if limit is None:
             unknown += 1
             continue
-        beyond = _beyond(rule, moment.value, limit)
+        beyond = _beyond(rule, moment.judged, limit)
         if current is None:
             if beyond > 0:
                 current = _begun(rule, moment, limit)
@@ -109,6 +116,12 @@ def replay(rule: AlertRule, series: Sequence[Moment]) -> Replay:
     if current is not None:
         alerts.append(current)
     return Replay(tuple(alerts), len(ordered), thin, unknown, nearly)
+
+
+def _says_something(rule: AlertRule, moment: Moment) -> bool:
+    if moment.volume is not None and moment.volume < rule.minimum_volume:
+        return False
+    return math.isfinite(moment.value) and math.isfinite(moment.judged)
 
 
 def _begun(rule: AlertRule, moment: Moment, limit: float) -> RaisedAlert:
