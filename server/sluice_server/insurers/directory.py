@@ -61,6 +61,12 @@ class ConfiguredAdapters:
         found = {name: a.callback for name, a in self._adapters.items() if isinstance(a, HttpInsurerAdapter)}
         return {name: callback for name, callback in found.items() if callback is not None}
 
+    def endpoints(self, insurer_id: str) -> frozenset[str] | None:
+        """The endpoints that a plan's binding may name; None where there is no adapter, or one that is written in
+        Python and has its own ways."""
+        adapter = self._adapters.get(insurer_id)
+        return adapter.endpoints if isinstance(adapter, HttpInsurerAdapter) else None
+
     async def close(self) -> None:
         """Closes the adapters' connections."""
         for adapter in self._adapters.values():

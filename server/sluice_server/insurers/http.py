@@ -37,6 +37,11 @@ class HttpInsurerAdapter:
         """How this insurer tells by itself what it has decided; None when it does not."""
         return self._insurer.callback
 
+    @property
+    def endpoints(self) -> frozenset[str]:
+        """The endpoints that a binding may name."""
+        return frozenset(self._insurer.endpoints)
+
     async def submit(self, request: SubmissionRequest) -> SubmissionResult | SubmissionPending:
         answer = await self._call("insurer.submit", self._insurer.submit, request)
         return answer if isinstance(answer, SubmissionResult) else self._insurer.submit.mapping.submission(answer)

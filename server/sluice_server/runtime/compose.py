@@ -44,11 +44,12 @@ from sluice_server.domain.risk.model_yaml import load_model, shipped_model
 from sluice_server.domain.risk.pricing.use_cases import build_pricing_use_cases
 from sluice_server.domain.risk.semantic_model import SemanticModel
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
-from sluice_server.domain.routing.active import ActivePlan, PlanRefresh
+from sluice_server.domain.routing.active import ActivePlan, PlanPreparation, PlanRefresh
 from sluice_server.domain.routing.catalogue import GetPlan, ListPlans
 from sluice_server.domain.routing.explain import ExplainRoute
 from sluice_server.domain.routing.publish import ActivatePlan, CreatePlan, ValidatePlan
 from sluice_server.domain.routing.simulate import SimulatePlan
+from sluice_server.domain.routing.surroundings import Surroundings
 from sluice_server.insurers.directory import ConfiguredAdapters, build_adapters, open_adapters
 from sluice_server.runtime.lifecycle import Application, Platform, Service
 from sluice_server.runtime.order_callbacks import CallbackEndpoint
@@ -57,7 +58,7 @@ from sluice_server.runtime.order_workers import ParkedDrainWorker, Reconciliatio
 from sluice_server.runtime.policy_reconciliation import PolicyReconciliationWorker
 from sluice_server.runtime.settings import Settings
 from sluice_server.store import SqlStore, open_store
-from sluice_server.store.notices import BREAKERS
+from sluice_server.store.notices import BREAKERS, PLANS
 from sluice_server.store.risk import RiskStoreReader
 
 
@@ -93,7 +94,9 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
     risk_facts = RiskFactsBoard(model, risk_reader, risk.list_ratings, risk.get_risk_score)
     opened.push_async_callback(risk_facts.close)
     active_plan = ActivePlan(store, risk=risk_facts)
-    notices = store.notices({BREAKERS: board.notify})
+    plan_refresh = PlanRefresh(active_plan)
+    surroundings = Surroundings(risk=risk_facts, adapters=adapters)
+    notices = store.notices({BREAKERS: board.notify, PLANS: plan_refresh.notify})
     # The first call must not find them empty.
     await board.refresh()
     await active_plan.refresh()
@@ -133,9 +136,9 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
         get_order=GetOrder(store),
         list_orders=ListOrders(store),
         explain=ExplainRoute(plans=active_plan, traffic=board, store=store, clock=clock, risk=risk_facts),
-        validate_plan=ValidatePlan(store=store, risk=risk_facts),
-        create_plan=CreatePlan(store=store, clock=clock, risk=risk_facts),
-        activate_plan=ActivatePlan(store=store, clock=clock, refresh=active_plan.refresh),
+        validate_plan=ValidatePlan(store=store, surroundings=surroundings),
+        create_plan=CreatePlan(store=store, clock=clock, surroundings=surroundings),
+        activate_plan=ActivatePlan(store=store, clock=clock, plans=active_plan, surroundings=surroundings),
         get_plan=GetPlan(store),
         list_plans=ListPlans(store),
         simulate_plan=SimulatePlan(store=store, plans=active_plan, clock=clock, risk=risk_facts),
@@ -176,7 +179,8 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
             board,
             watch,
             *((notices,) if notices is not None else ()),
-            PlanRefresh(active_plan),
+            plan_refresh,
+            PlanPreparation(active_plan, store),
             risk_facts,
             ReconciliationWorker(
                 ReconcileOrder(

@@ -27,8 +27,7 @@ class SqlPlans:
     async def add(self, plan: StoredPlan) -> StoredPlan:
         # Versions are counted under the lock: without gaps, also with replicas.
         await self.lock()
-        newest = (await self._session.execute(select(func.max(plans.c.version)))).scalar_one()
-        version = (newest or 0) + 1
+        version = (await self.newest_version() or 0) + 1
         await self._session.execute(
             insert(plans).values(
                 version=version,
@@ -66,6 +65,10 @@ class SqlPlans:
         statement = select(plan_activation.c.version)
         version: int | None = (await self._session.execute(statement)).scalar_one()
         return version
+
+    async def newest_version(self) -> int | None:
+        newest: int | None = (await self._session.execute(select(func.max(plans.c.version)))).scalar_one()
+        return newest
 
     async def activate(self, version: int, *, expected_etag: str) -> StoredPlan:
         self._session.announce(PLANS)

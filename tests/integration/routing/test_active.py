@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from sluice_server.domain.errors import ApplicationConflict, InvalidPlan, NoActivePlan, PlanNotFound
-from sluice_server.domain.routing.active import ActivePlan, PlanRefresh
-from sluice_server.domain.routing.plan import content_hash
+from sluice_server.domain.routing.active import ActivePlan, PlanPreparation, PlanRefresh
+from sluice_server.domain.routing.plan import CompiledPlan, content_hash
 from sluice_server.domain.routing.ports import StoredPlan
 from sluice_server.domain.routing.publish import Activation
 from sluice_server.domain.unit_of_work import Store
@@ -48,14 +48,16 @@ async def test_another_process_serves_the_new_version_after_its_next_refresh(roo
 
 
 class ToldActivePlan(ActivePlan):
-    """Tells when it has taken something over."""
+    """Tells when it has looked, and when it has taken something over."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
+        self.looked = asyncio.Event()
         self.changed = asyncio.Event()
 
     async def refresh(self) -> bool:
         changed = await super().refresh()
+        self.looked.set()
         if changed:
             self.changed.set()
         return changed
@@ -197,3 +199,63 @@ async def test_explaining_shows_every_rule_tried_and_that_none_matches(room: Pla
     foreign = await room.explain(application(product_line="warranty"), 0, CONTEXT)
     assert foreign.decision is None
     assert ["does not serve" in t.because for t in foreign.rules] == [True]
+
+
+async def test_going_live_and_rolling_back_take_what_is_compiled_already(room: PlanRoom, replica: PlanRoom) -> None:
+    await room.stored()
+    await room.stored(ONLY_B)
+    await room.activate(Activation(1, "on"), CONTEXT)
+    assert await replica.active.refresh()
+    first, prepared = replica.active.current(), await replica.active.prepare(2)
+    for version, compiled in ((2, prepared), (1, first), (2, prepared)):
+        await room.activate(Activation(version, "on"), CONTEXT)
+        assert await replica.active.refresh()
+        assert replica.active.current() is compiled
+
+
+class ToldPreparation(ActivePlan):
+    """Tells when it has compiled something ahead."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.prepared: asyncio.Queue[int] = asyncio.Queue()
+
+    async def prepare(self, version: int) -> CompiledPlan:
+        try:
+            return await super().prepare(version)
+        finally:
+            self.prepared.put_nowait(version)
+
+
+async def test_every_replica_compiles_what_is_stored_before_it_is_activated(room: PlanRoom, replica: PlanRoom) -> None:
+    active = ToldPreparation(replica.store)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(PlanPreparation(active, replica.store, every_seconds=0.001).run(stopping))
+    async with asyncio.timeout(20):
+        await room.stored()
+        assert await active.prepared.get() == 1
+        now = room.clock.now()
+        async with room.store.write() as uow:
+            wrong = StoredPlan("new", 0, "plan: x", content_hash("plan: x"), True, (), "", now, "somebody", False, "")
+            await uow.plans.add(wrong)
+            await uow.commit()
+        assert await active.prepared.get() == 2, "one that does not compile here does not end the worker"
+        await room.stored(ONLY_B)
+        assert await active.prepared.get() == 3
+    stopping.set()
+    await running
+
+
+async def test_the_worker_looks_at_once_when_it_is_told(room: PlanRoom, replica: PlanRoom) -> None:
+    await room.stored()
+    active = ToldActivePlan(replica.store)
+    worker = PlanRefresh(active, every_seconds=3_600)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(worker.run(stopping))
+    async with asyncio.timeout(20):
+        await active.looked.wait()
+        await room.activate(Activation(1, "on"), CONTEXT)
+        worker.notify()
+        await active.changed.wait()
+    stopping.set()
+    await running

@@ -32,7 +32,7 @@ class PlanRoom:
         self.active = ActivePlan(store)
         self.validate = ValidatePlan(store=store)
         self.create = CreatePlan(store=store, clock=self.clock)
-        self.activate = ActivatePlan(store=store, clock=self.clock, refresh=self.active.refresh)
+        self.activate = ActivatePlan(store=store, clock=self.clock, plans=self.active)
         self.get = GetPlan(store)
         self.list = ListPlans(store)
         self.explain = ExplainRoute(plans=self.active, traffic=self.traffic, store=store, clock=self.clock)

@@ -84,6 +84,14 @@ class RiskFactsSource(Protocol):
         ...
 
 
+class EndpointSource(Protocol):
+    """What this server's adapters to the insurers offer to bindings."""
+
+    def endpoints(self, insurer_id: str) -> Set[str] | None:
+        """The endpoints that a binding may name; None when the insurer's adapter does not tell, or has none here."""
+        ...
+
+
 class PlanSource(Protocol):
     """Where a decision takes the active plan from: compiled, in memory, swapped as a whole."""
 
@@ -149,6 +157,10 @@ class PlanRepository(Protocol):
 
     async def active_version(self) -> int | None:
         """Only the number: what a replica asks for twice a second."""
+        ...
+
+    async def newest_version(self) -> int | None:
+        """The version that was stored last."""
         ...
 
     async def activate(self, version: int, *, expected_etag: str) -> StoredPlan:

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sluice_server.domain.breaker.ports import AuditEvent
 from sluice_server.domain.context import CallContext, Clock
-from sluice_server.domain.errors import (
-    PlanNotActivatable,
-    PlanNotFound,
-    RequestIdConflict,
-)
+from sluice_server.domain.errors import InvalidPlan, PlanNotActivatable, PlanNotFound, RequestIdConflict
 from sluice_server.domain.identity import new_id
-from sluice_server.domain.routing.active import ASIDE_FROM_CHARACTERS
-from sluice_server.domain.routing.fields import suggestion
-from sluice_server.domain.routing.findings import Finding, Severity, errors, invalid_plan, warnings
+from sluice_server.domain.routing.active import ASIDE_FROM_CHARACTERS, ActivePlan
+from sluice_server.domain.routing.findings import Finding, errors, invalid_plan, warnings
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
-from sluice_server.domain.routing.plan import check_plan, content_hash
-from sluice_server.domain.routing.ports import RiskFactsSource, StoredPlan
+from sluice_server.domain.routing.plan import CompiledPlan, check_plan, content_hash
+from sluice_server.domain.routing.ports import StoredPlan
 from sluice_server.domain.routing.resolve import ResolvedPlan
+from sluice_server.domain.routing.surroundings import SHOWN, Surroundings
 from sluice_server.domain.unit_of_work import Store, UnitOfWork
 
 CREATE, ACTIVATE = "CreatePlan", "ActivatePlan"
+UNKNOWN = Surroundings()
+"""Nothing outside the store is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,78 +64,36 @@ async def _checked(source: str, limits: PlanLimits) -> tuple[ResolvedPlan | None
     return await asyncio.to_thread(check_plan, source, limits)
 
 
-async def _unknown_insurers(uow: UnitOfWork, plan: ResolvedPlan) -> list[str]:
-    known = {insurer.insurer_id for insurer in await uow.insurers.list()}
-    return sorted(plan.document.insurer_ids() - known)
-
-
-def _unknown_warnings(plan: ResolvedPlan, unknown: list[str]) -> tuple[Finding, ...]:
-    """Warnings only: the insurers may be created before the plan is activated, which refuses without them."""
-    found: list[Finding] = []
-    missing = set(unknown)
-    for place, rule in enumerate(plan.document.rules):
-        for number, allocation in enumerate(rule.allocations):
-            if allocation.insurer in missing:
-                missing.discard(allocation.insurer)
-                found.append(
-                    Finding(
-                        Severity.WARNING,
-                        allocation.line,
-                        f"rules[{place}].allocations[{number}].insurer",
-                        f"this server has no insurer {allocation.insurer!r}; CreateInsurer before ActivatePlan",
-                    )
-                )
-    return tuple(found)
-
-
-def _unknown_kinds(plan: ResolvedPlan, risk: RiskFactsSource | None) -> tuple[Finding, ...]:
-    """Errors: with another word for the kind, everything would silently take the default."""
-    if risk is None:
-        return ()
-    lines = {factor.name: factor.line for factor in plan.document.factors}
-    return tuple(
-        Finding(
-            Severity.ERROR,
-            lines[factor.name],
-            f"factors.{factor.name}",
-            f"this server has no {function} of a {kind!r}{suggestion(kind, sorted(risk.kinds(function)))}",
-        )
-        for factor in plan.factors
-        for function, kind in sorted(factor.expression.needs)
-        if kind not in risk.kinds(function)
-    )
-
-
 class ValidatePlan:
-    """Checks a plan's text. ``risk``: which kinds are rated here; None: that is not checked."""
+    """Checks a plan's text, and whether it fits this server."""
 
     def __init__(
-        self, *, store: Store, limits: PlanLimits = DEFAULT_LIMITS, risk: RiskFactsSource | None = None
+        self, *, store: Store, limits: PlanLimits = DEFAULT_LIMITS, surroundings: Surroundings = UNKNOWN
     ) -> None:
         self._store = store
         self._limits = limits
-        self._risk = risk
+        self._surroundings = surroundings
 
     async def __call__(self, source: str) -> PlanCheck:
         """Every finding, by line. Stores nothing."""
         plan, findings = await _checked(source, self._limits)
         if plan is not None:
             async with self._store.read() as uow:
-                findings += _unknown_warnings(plan, await _unknown_insurers(uow, plan))
-            findings += _unknown_kinds(plan, self._risk)
+                findings += await self._surroundings.not_yet_there(uow, plan.document)
+            findings += self._surroundings.unknown_kinds(plan)
         return PlanCheck(not errors(findings), tuple(sorted(findings, key=lambda f: (f.line, f.path))))
 
 
 class CreatePlan:
-    """Stores a new version. ``risk``: as of ValidatePlan."""
+    """Stores a new version."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, limits: PlanLimits = DEFAULT_LIMITS, risk: RiskFactsSource | None = None
+        self, *, store: Store, clock: Clock, limits: PlanLimits = DEFAULT_LIMITS, surroundings: Surroundings = UNKNOWN
     ) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
-        self._risk = risk
+        self._surroundings = surroundings
 
     async def __call__(self, draft: PlanDraft, context: CallContext) -> StoredPlan:
         """The stored version; a repeat with the same request_id and text gives the one that it created.
@@ -147,7 +102,7 @@ class CreatePlan:
         """
         plan, findings = await _checked(draft.source, self._limits)
         if plan is not None:
-            findings += _unknown_kinds(plan, self._risk)
+            findings += self._surroundings.unknown_kinds(plan)
         if plan is None or errors(findings):
             raise invalid_plan(errors(findings))
         now = self._clock.now()
@@ -164,7 +119,7 @@ class CreatePlan:
                         version=str(earlier.version),
                     )
                 return earlier
-            findings += _unknown_warnings(plan, await _unknown_insurers(uow, plan))
+            findings += await self._surroundings.not_yet_there(uow, plan.document)
             stored = await uow.plans.add(
                 StoredPlan(
                     name=plan.document.name,
@@ -205,9 +160,9 @@ class ActivatePlan:
 
     store: Store
     clock: Clock
-    refresh: Callable[[], Awaitable[object]]
-    """Makes this process serve the new version at once; the other replicas see it within a second."""
-    limits: PlanLimits = field(default=DEFAULT_LIMITS)
+    plans: ActivePlan
+    """This process serves the new version at once; the other replicas see it within a second."""
+    surroundings: Surroundings = UNKNOWN
 
     async def __call__(self, activation: Activation, context: CallContext) -> Activated:
         """The active plan. Activating the active version, or repeating a request_id, changes nothing.
@@ -224,13 +179,12 @@ class ActivatePlan:
                 return await _repeated(uow, earlier, activation, active)
             if active is not None and active.version == activation.version:
                 return Activated(active, active.version)
-            unknown = await _unknown_insurers(uow, plan)
-            if unknown:
+            hindrance, insurers = await self.surroundings.hindrances(uow, plan.document)
+            if hindrance:
                 raise PlanNotActivatable(
-                    f"version {activation.version} names insurers that do not exist: {', '.join(unknown[:20])}; "
-                    "CreateInsurer them first",
+                    f"version {activation.version}: {hindrance}",
                     subject=f"plans/{activation.version}",
-                    insurers=", ".join(unknown[:20]),
+                    insurers=", ".join(insurers[:SHOWN]),
                 )
             activated = await uow.plans.activate(activation.version, expected_etag=activation.etag)
             previous = 0 if active is None else active.version
@@ -250,23 +204,25 @@ class ActivatePlan:
                 )
             )
             await uow.commit()
-        await self.refresh()
+        await self.plans.refresh()
         return Activated(activated, previous)
 
-    async def _activatable(self, version: int) -> ResolvedPlan:
-        """The stored version, checked again: a later server may know better than the one that stored it."""
+    async def _activatable(self, version: int) -> CompiledPlan:
+        """The stored version, compiled by this release: it may know better than the one that stored it."""
         async with self.store.read() as uow:
             stored = await uow.plans.get(version)
         if stored is None:
             raise PlanNotFound(f"no plan has version {version}; ListPlans shows those that exist", version=str(version))
-        plan, findings = await _checked(stored.source, self.limits)
-        if plan is None or not stored.activatable:
-            first = next(iter(errors(findings)), None)
-            raise PlanNotActivatable(
-                f"version {version} is not valid{f': {first.text()}' if first else ''}; CreatePlan a corrected text",
-                subject=f"plans/{version}",
-            )
-        return plan
+        because = ""
+        if stored.activatable:
+            try:
+                return await self.plans.prepare(version)
+            except InvalidPlan as invalid:
+                because = "; ".join(f"{v.field}: {v.description}" for v in invalid.violations[:1])
+        raise PlanNotActivatable(
+            f"version {version} is not valid{f': {because}' if because else ''}; CreatePlan a corrected text",
+            subject=f"plans/{version}",
+        )
 
 
 async def _repeated(
