@@ -246,9 +246,9 @@ async def test_a_retry_that_fails_ends_its_stream_with_the_reason(world: Breaker
 async def test_a_draft_policy_is_replayed_over_given_and_over_stored_outcomes(
     world: BreakerWorld, wang: AsyncSluice
 ) -> None:
-    def outcomes(name: str, first: int, count: int) -> list[pb.RecordedOutcome]:
+    def outcomes(name: str, first: int, count: int, line: str = "") -> list[pb.RecordedOutcome]:
         return [
-            pb.RecordedOutcome(event_time=Timestamp(seconds=n), insurer_id=A, outcome=name)
+            pb.RecordedOutcome(event_time=Timestamp(seconds=n), insurer_id=A, product_line=line, outcome=name)
             for n in range(first, first + count)
         ]
 
@@ -256,11 +256,16 @@ async def test_a_draft_policy_is_replayed_over_given_and_over_stored_outcomes(
     trip, last = [message async for message in wang.insurers.SimulateBreaker(given)]
     assert (trip.trip.insurer_id, trip.trip.trip_time.seconds, trip.trip.orders_before) == (A, 55, 56)
     assert list(trip.trip.evidence.tripped) == [breaker_pb2.EvidenceKind.EVIDENCE_KIND_SEQUENTIAL]
-    assert (last.orders, last.done, last.HasField("trip")) == (70, True, False)
+    assert (last.orders, last.orders_saved, last.done, last.HasField("trip")) == (70, 14, True, False)
     # A much smaller false-alarm budget: fewer failures cut.
     given.policy.mean_orders_between_false_cuts = 1_000
     hasty, _ = [message async for message in wang.insurers.SimulateBreaker(given)]
     assert hasty.trip.orders_before < trip.trip.orders_before
+    # One product line hangs, another answers.
+    lines = pb.SimulateBreakerRequest(outcomes=[*outcomes("PENDING", 0, 60, "tv"), *outcomes("SUCCESS", 0, 90, "car")])
+    alone, last = [message async for message in wang.insurers.SimulateBreaker(lines)]
+    assert (alone.trip.product_line, alone.trip.trip_time.seconds) == ("tv", 35)
+    assert (last.orders, last.wrongly_diverted) == (150, 0)
 
     world.a.answers = "fail"
     await world.submit(10)

@@ -201,6 +201,12 @@ CASES: dict[str, list[Wrong]] = {
             },
         ),
         Wrong(
+            pb.SimulateBreakerRequest(
+                insurer_id=A, outcomes=[pb.RecordedOutcome(outcome="SUCCESS", event_time=Timestamp(seconds=1))]
+            ),
+            {"outcomes"},
+        ),
+        Wrong(
             pb.SimulateBreakerRequest(policy=BreakerPolicy(window=Duration(seconds=-1), slow_rate=3.0)),
             {"policy.window", "policy.slow_rate"},
         ),

@@ -75,6 +75,7 @@ async def test_a_file_is_replayed_without_a_server(tmp_path: Path) -> None:
     rows = [f"{n},{'TECHNICAL_FAILURE' if n >= 50 else 'SUCCESS'}" for n in range(80)]
     file.write_text("at,outcome\n" + "\n".join(rows) + "\n")
     answer = json.loads((await sluice("breaker", "replay", str(file), "--json")).stdout)
+    assert set(answer) == {"trips", "orders", "wrongly_diverted"}
     assert answer["orders"] == 80
     assert answer["wrongly_diverted"] == 0
     (trip,) = answer["trips"]
@@ -83,6 +84,24 @@ async def test_a_file_is_replayed_without_a_server(tmp_path: Path) -> None:
     tuned = ("--set", "mean_orders_between_false_cuts=1000", "--json")
     hasty = json.loads((await sluice("breaker", "replay", str(file), *tuned)).stdout)
     assert hasty["trips"][0]["at"] < 55.0
+    (tmp_path / "draft.yaml").write_text("mean_orders_between_false_cuts: 1000\nramp_steps_basis_points: [5000]\n")
+    drafted = ("--policy", str(tmp_path / "draft.yaml"), "--json")
+    assert json.loads((await sluice("breaker", "replay", str(file), *drafted)).stdout) == hasty
+    assert "24 failing orders saved" in (await sluice("breaker", "replay", str(file))).stdout
+
+
+async def test_a_line_that_never_answers_is_named_in_the_replay(tmp_path: Path) -> None:
+    file = tmp_path / "lines.csv"
+    rows = [
+        f"{n},{A},{line},{outcome},{latency}"
+        for n in range(60)
+        for line, outcome, latency in (("tv", "PENDING", ""), ("car", "SUCCESS", "250"))
+    ]
+    file.write_text("at,insurer,product_line,outcome,latency_ms\n" + "\n".join(rows) + "\n")
+    answer = json.loads((await sluice("breaker", "replay", str(file), "--json")).stdout)
+    (trip,) = answer["trips"]
+    assert (trip["at"], trip["insurer"], trip["product_line"], trip["orders_before"]) == (35.0, A, "tv", 36)
+    assert (answer["orders"], answer["wrongly_diverted"]) == (120, 0)
 
 
 async def test_times_of_a_file_are_answered_as_it_writes_them(tmp_path: Path) -> None:
@@ -103,6 +122,8 @@ async def test_times_of_a_file_are_answered_as_it_writes_them(tmp_path: Path) ->
         ("when,outcome\n1,SUCCESS\n", (), "lacks at"),
         ("at,outcome\n1,WELL\nnever,SUCCESS\n", (), "line 3"),
         ("at,outcome,count\n1,SUCCESS,-2\n", (), "count"),
+        ("at,outcome,count\n1,SUCCESS,many\n", (), "'many' is not a whole number"),
+        ("at,outcome,latency_ms\n1,SUCCESS,fast\n", (), "latency_ms: 'fast' is not a number"),
         ("at,outcome\n1,SUCCESS\n2026-03-01T10:00:00Z,SUCCESS\n", (), "in one file"),
         ("at,outcome\n1,SUCCESS\n", ("--set", "failure_rate=-1"), "failure_rate"),
         ("at,outcome\n1,SUCCESS\n", ("--set", "minimum_volume=many"), "a whole number"),

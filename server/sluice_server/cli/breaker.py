@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.table import Table
@@ -30,6 +30,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PENDING = "PENDING"
 MOST_PROBLEMS = 20
 """So many wrong lines of a file are told."""
+MOST_IN_A_ROW = 10_000_000
+"""So many orders one line of a file may stand for: each is replayed by itself."""
 
 
 @app.command()
@@ -99,7 +101,6 @@ def replay_file(
             "trips": [_trip_as_json(trip, written) for trip in trips],
             "orders": totals.orders,
             "wrongly_diverted": totals.wrongly_diverted,
-            "orders_saved": totals.orders_saved,
         }
         sys.stdout.write(json.dumps(answer) + "\n")
         return
@@ -165,12 +166,12 @@ def _order(at: datetime, row: dict[str, Any]) -> ReplayedOrder:
     name = (row["outcome"] or "").strip()
     if name not in (*Outcome, PENDING):
         raise ValueError(f"outcome: {name!r} is not one of {', '.join((*Outcome, PENDING))}")
-    latency = float(row.get("latency_ms") or 0.0)
-    count = int(row.get("count") or 1)
+    latency = _number(row, "latency_ms", float, 0.0)
+    count = _number(row, "count", int, 1)
     if not 0 <= latency < 1e12:
         raise ValueError(f"latency_ms: {latency:g} is not a latency")
-    if count < 0:
-        raise ValueError(f"count: {count} is below 0")
+    if not 0 <= count <= MOST_IN_A_ROW:
+        raise ValueError(f"count: must be from 0 to {MOST_IN_A_ROW}, not {count}")
     return ReplayedOrder(
         at=at,
         insurer_id=row.get("insurer") or "",
@@ -179,6 +180,17 @@ def _order(at: datetime, row: dict[str, Any]) -> ReplayedOrder:
         product_line=row.get("product_line") or "",
         count=count,
     )
+
+
+N = TypeVar("N", int, float)
+
+
+def _number(row: dict[str, Any], name: str, kind: Callable[[str], N], default: N) -> N:
+    text = (row.get(name) or "").strip()
+    try:
+        return kind(text) if text else default
+    except ValueError:
+        raise ValueError(f"{name}: {text!r} is not a {'whole ' if kind is int else ''}number") from None
 
 
 def _moment(text: str | None) -> tuple[datetime, bool]:

@@ -38,6 +38,8 @@ def request(message: insurer_control_pb2.SimulateBreakerRequest) -> Simulation:
     until = _moment(checks, message, "until_time", "")
     if start is not None and until is not None and until <= start:
         checks.refuse("until_time", "must be after from_time")
+    if message.outcomes and (message.insurer_id or start is not None or until is not None):
+        checks.refuse("outcomes", "not together with insurer_id, from_time or until_time, which choose stored ones")
     if len(message.outcomes) > MOST_RECORDED_OUTCOMES:
         checks.refuse("outcomes", f"at most {MOST_RECORDED_OUTCOMES} in one call")
         checks.raise_if_any()
@@ -95,5 +97,9 @@ def answer(trip: SimulatedTrip | None, totals: Totals) -> insurer_control_pb2.Si
             orders_before=trip.orders_before,
         )
     return insurer_control_pb2.SimulateBreakerResponse(
-        trip=shown, orders=totals.orders, wrongly_diverted=totals.wrongly_diverted, done=trip is None
+        trip=shown,
+        orders=totals.orders,
+        wrongly_diverted=totals.wrongly_diverted,
+        orders_saved=totals.orders_saved,
+        done=trip is None,
     )

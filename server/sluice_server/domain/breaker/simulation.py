@@ -9,7 +9,7 @@ from sluice_server.domain.breaker.commands import ALWAYS
 from sluice_server.domain.breaker.model import BreakerPolicy
 from sluice_server.domain.breaker.ports import OutcomeRecord
 from sluice_server.domain.breaker.replay import Replay, ReplayedOrder, SimulatedTrip, Totals
-from sluice_server.domain.errors import InvalidInput, Violation
+from sluice_server.domain.errors import InsurerNotFound, InvalidInput, Violation
 from sluice_server.domain.orders.model import SubmissionKind
 from sluice_server.domain.unit_of_work import Store
 
@@ -34,7 +34,7 @@ class SimulateBreaker:
         until: datetime | None = None,
     ) -> AsyncIterator[tuple[SimulatedTrip | None, Totals]]:
         """The trips with the totals up to them, then None with the totals of all. Without ``orders`` the stored
-        outcomes of the insurer ("" for all) between the two moments are replayed."""
+        outcomes of the insurer ("" for all) between the two moments are replayed. Raises InsurerNotFound."""
         replay = Replay(policy)
         replayed = orders or await self._stored(insurer_id, start or ALWAYS, until)
         for trip in replay.run(replayed):
@@ -45,6 +45,8 @@ class SimulateBreaker:
         found: dict[str, ReplayedOrder] = {}
         limit = PAGE
         async with self._store.read() as uow:
+            if insurer_id and await uow.insurers.get(insurer_id) is None:
+                raise InsurerNotFound(insurer_id)
             while True:
                 page = await uow.evidence.outcomes(finished_from=start, limit=limit)
                 for record in page:

@@ -277,16 +277,18 @@ class RecordedOutcome(_message.Message):
     def __init__(self, event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., insurer_id: _Optional[str] = ..., product_line: _Optional[str] = ..., outcome: _Optional[str] = ..., latency: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., count: _Optional[int] = ...) -> None: ...
 
 class SimulateBreakerResponse(_message.Message):
-    __slots__ = ("trip", "orders", "wrongly_diverted", "done")
+    __slots__ = ("trip", "orders", "wrongly_diverted", "done", "orders_saved")
     TRIP_FIELD_NUMBER: _ClassVar[int]
     ORDERS_FIELD_NUMBER: _ClassVar[int]
     WRONGLY_DIVERTED_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_SAVED_FIELD_NUMBER: _ClassVar[int]
     trip: SimulatedTrip
     orders: int
     wrongly_diverted: int
     done: bool
-    def __init__(self, trip: _Optional[_Union[SimulatedTrip, _Mapping]] = ..., orders: _Optional[int] = ..., wrongly_diverted: _Optional[int] = ..., done: _Optional[bool] = ...) -> None: ...
+    orders_saved: int
+    def __init__(self, trip: _Optional[_Union[SimulatedTrip, _Mapping]] = ..., orders: _Optional[int] = ..., wrongly_diverted: _Optional[int] = ..., done: _Optional[bool] = ..., orders_saved: _Optional[int] = ...) -> None: ...
 
 class SimulatedTrip(_message.Message):
     __slots__ = ("trip_time", "insurer_id", "product_line", "evidence", "orders_before")

@@ -248,6 +248,7 @@ class InsurerControlServicer:
     def SimulateBreaker(self, request, context):
         """Replays outcomes against a draft policy: what would have been cut, when, on which evidence.
         Effect: none; nothing is stored.
+        Errors: NOT_FOUND (INSURER_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -105,6 +105,7 @@ class InsurerControlStub:
     SimulateBreaker: _grpc.UnaryStreamMultiCallable[_insurer_control_pb2.SimulateBreakerRequest, _insurer_control_pb2.SimulateBreakerResponse]
     """Replays outcomes against a draft policy: what would have been cut, when, on which evidence.
     Effect: none; nothing is stored.
+    Errors: NOT_FOUND (INSURER_NOT_FOUND).
     """
     ListIncidents: _grpc.UnaryUnaryMultiCallable[_insurer_control_pb2.ListIncidentsRequest, _insurer_control_pb2.ListIncidentsResponse]
     """Incidents, newest first, without their timelines.
@@ -208,6 +209,7 @@ class InsurerControlAsyncStub(InsurerControlStub):
     SimulateBreaker: _aio.UnaryStreamMultiCallable[_insurer_control_pb2.SimulateBreakerRequest, _insurer_control_pb2.SimulateBreakerResponse]  # type: ignore[assignment]
     """Replays outcomes against a draft policy: what would have been cut, when, on which evidence.
     Effect: none; nothing is stored.
+    Errors: NOT_FOUND (INSURER_NOT_FOUND).
     """
     ListIncidents: _aio.UnaryUnaryMultiCallable[_insurer_control_pb2.ListIncidentsRequest, _insurer_control_pb2.ListIncidentsResponse]  # type: ignore[assignment]
     """Incidents, newest first, without their timelines.
@@ -380,6 +382,7 @@ class InsurerControlServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_insurer_control_pb2.SimulateBreakerResponse], _abc.AsyncIterator[_insurer_control_pb2.SimulateBreakerResponse]]:
         """Replays outcomes against a draft policy: what would have been cut, when, on which evidence.
         Effect: none; nothing is stored.
+        Errors: NOT_FOUND (INSURER_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod
