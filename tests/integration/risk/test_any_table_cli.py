@@ -72,7 +72,7 @@ def test_fit_gives_deviances_relativities_lift_and_the_challenger(tmp_path: Path
     found = answer("fit", path, *FIT, "--group", "device", "--time", "day", "--amount", "amount")
     assert found["split"]["kind"] == "groups_and_time"
     assert found["leakage"]["passed"] is True
-    held_out = found["deviance"]["held_out"]
+    held_out = found["deviances"]["held_out"]
     assert held_out["glm"] < held_out["null"]
     assert held_out["challenger"] < held_out["null"]
     levels = {one["level"]: one for one in found["frequency"]["relativities"] if one["factor"] == "model"}
@@ -151,7 +151,7 @@ def test_anomalies_flags_the_planted_shops_with_reasons(tmp_path: Path) -> None:
     options = ["--entity", "shop", "--amount", "amount", "--time", "day", "--peer", "part", "--subject", "device"]
     found = answer("anomalies", path, *options)
     assert {one["entity"] for one in found["entities"] if one["flagged"]} == {f"s{shop:03}" for shop in ABNORMAL}
-    assert set(found["entities"][0]) >= {"volume", "expected", "observed", "score", "p_value", "q_value", "reasons"}
+    assert set(found["entities"][0]) >= {"volume", "expected", "observed", "score", "p", "q", "flagged", "reasons"}
     assert "6 flagged" in run("anomalies", path, *options).output
 
 
@@ -162,6 +162,10 @@ def test_rate_gives_raw_and_adjusted_side_by_side(tmp_path: Path) -> None:
     assert found["m3"]["rating"] == "E"
     assert found["m2"]["rating"] == "A"
     assert found["m3"]["lower"] < found["m3"]["adjusted"] < found["m3"]["upper"]
+    assert found["m3"]["interval"] == {"lower": found["m3"]["lower"], "upper": found["m3"]["upper"], "level": 0.95}
+    for figure in ("raw", "adjusted"):
+        interval = found["m3"][f"{figure}_interval"]
+        assert interval["lower"] < found["m3"][figure] < interval["upper"]
     assert run("rate", path, *options, "--amount", "amount").exit_code == 2
     assert run("rate", path, *options).exit_code == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from rich.text import Text
 from sluice_server.cli.connection import AsJson, output
 from sluice_server.cli.risk.answers import print_json, refusals
 from sluice_server.cli.risk.tables import TableFile
-from sluice_server.domain.risk.any_table.abnormal import DEFAULT_RATE, Rows, find_abnormal
+from sluice_server.domain.risk.any_table.abnormal import DEFAULT_RATE, AbnormalEntity, Rows, find_abnormal
 
 
 def anomalies(
@@ -59,7 +60,7 @@ def anomalies(
                 "false_discovery_rate": fdr,
                 "screened": len(found),
                 "flagged": flagged,
-                "entities": found,
+                "entities": [_json(one) for one in found],
             }
         )
         return
@@ -78,3 +79,11 @@ def anomalies(
         )
     output.print(table)
     output.print(f"{len(found):,} screened, {flagged:,} flagged at a false discovery rate of {fdr:g}")
+
+
+def _json(one: AbnormalEntity) -> dict[str, object]:
+    """The names that people use for probabilities; the rest as it is called in the code."""
+    plain = asdict(one)
+    p, q = plain.pop("p_value"), plain.pop("q_value")
+    reasons = [{"p": reason.pop("p_value"), **reason} for reason in plain.pop("reasons")]
+    return {**plain, "p": p, "q": q, "reasons": reasons}

@@ -167,7 +167,7 @@ def _answer(fitted: FittedModel, rows: int) -> dict[str, object]:
             "cut": fitted.split.cut,
         },
         "leakage": {"passed": all(check.passed for check in fitted.leakage), "checks": fitted.leakage},
-        "deviance": {
+        "deviances": {
             one.data_set: {"null": one.null_deviance, "glm": one.deviance, "challenger": one.challenger_deviance}
             for one in validation.figures
         },

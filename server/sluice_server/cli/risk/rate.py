@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -51,9 +52,11 @@ def rate(
         source.check()
         rated = rate_entities(rows)
     if as_json:
-        print_json(
-            {"rows": source.rows, "basis": rated.basis, "portfolio": rated.portfolio, "entities": rated.entities}
-        )
+        entities = [
+            {**asdict(one), "interval": {"lower": one.lower, "upper": one.upper, "level": 0.95}}
+            for one in rated.entities
+        ]
+        print_json({"rows": source.rows, "basis": rated.basis, "portfolio": rated.portfolio, "entities": entities})
         return
     table = Table(
         "entity", "rating", "estimate", "interval", "raw", "adjusted", "claims", "exposure", "warnings", box=None

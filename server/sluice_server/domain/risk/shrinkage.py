@@ -1,10 +1,10 @@
 """Gamma–Poisson shrinkage of rates: an entity's own data as far as it reaches, the portfolio for the rest.
 
 Model: claims ``y`` of an entity are Poisson with mean ``θ e``, where ``e`` is what the portfolio's rate would give and
-θ, the relative risk, is gamma distributed over the entities with mean 1. Clayton and Kaldor, "Empirical Bayes
+θ, the relative risk, is gamma distributed over the entities. Clayton and Kaldor, "Empirical Bayes
 estimates of age-standardized relative risks for use in disease mapping", Biometrics 43 (1987); in insurance
-Bühlmann and Gisler, "A Course in Credibility Theory" (2005), chapter 2. The posterior of θ is gamma with shape
-``a + y`` and rate ``a + e``.
+Bühlmann and Gisler, "A Course in Credibility Theory" (2005), chapter 2. With a prior of mean m and variance m²/a the
+posterior of θ is gamma with shape ``a + y`` and rate ``a/m + e``; a and m are integrated over.
 
 Sums of amounts are treated as quasi-counts (`quasi_counts`), whose variance also equals their mean.
 """
@@ -15,12 +15,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import special
 
 Floats = npt.NDArray[np.float64]
 
-_LOG_SHAPES = (np.log(0.05), np.log(1e6))
-"""From entities that differ twentyfold to entities that are all alike."""
+_SPREADS = (0.01, 4.0)
+"""Standard deviations between entities that are held possible: from all alike to manifold different."""
+_STEPS = 20
+_SCALE = 0.5
+"""s of the prior of the standard deviation."""
+_MEAN_STEPS = np.linspace(-3.5, 3.5, 9)
+_LEAST_WEIGHT = 1e-5
+_MOST_ENTITIES = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,41 +53,79 @@ class Posterior:
 
 @dataclass(frozen=True, slots=True)
 class GammaPrior:
-    """How relative risks vary between entities: gamma with mean 1 and variance ``1 / shape``."""
+    """How relative risks vary between entities: gamma distributions, each with the probability that it is the one.
 
-    shape: float
+    How much entities vary, and where their mean lies, is known only as well as the entities tell. The nodes hold what
+    is possible, so that intervals are as wide with eight entities as eight entities make them.
+    """
+
+    shapes: Floats
+    """One over the variance of each node's relative risks around their mean."""
+    means: Floats
+    weights: Floats
+    """Sum to 1."""
 
     def posterior(self, observed: float, expected: float) -> Posterior:
-        """What is known of an entity after ``observed`` claims where the portfolio's rate gives ``expected``."""
-        return Posterior(self.shape + observed, self.shape + expected)
+        """What is known of an entity after ``observed`` claims where the portfolio's rate gives ``expected``.
+
+        The gamma distribution with the mean and the variance of the mixture over the nodes.
+        """
+        rates = self.shapes / self.means + expected
+        means = (self.shapes + observed) / rates
+        mean = float(self.weights @ means)
+        variance = float(self.weights @ (means / rates + (means - mean) ** 2))
+        return Posterior(mean**2 / variance, mean / variance)
 
     def credibility(self, expected: float) -> float:
         """Weight of the entity's own data in the posterior mean, 0 to 1."""
-        return expected / (self.shape + expected)
+        return float(self.weights @ (expected / (self.shapes / self.means + expected)))
 
 
 def fit_prior(observed: Floats, expected: Floats) -> GammaPrior:
-    """The prior that makes the observed counts most likely (negative binomial margins, mean fixed at 1).
+    """What the entities tell of how they vary: negative binomial margins over a grid of means and variances.
 
-    Entities without expectation say nothing and are left out; with fewer than two entities all are taken to be alike.
+    The standard deviation σ between entities has a prior ∝ σ (1 + (σ/s)²)^(-3/2), the logarithm of their mean a flat
+    one. It is 0 at σ = 0, where the likelihood of few entities often has its maximum although they differ: without it
+    their intervals are too short (Chung, Rabe-Hesketh, Dorie, Gelman and Liu, "A nondegenerate penalized likelihood
+    estimator for variance parameters in multilevel models", Psychometrika 78, 2013). Entities without expectation say
+    nothing and are left out; of very many, every n-th tells enough.
     """
     used = expected > 0
     y, e = observed[used], expected[used]
-    if len(y) < 2:
-        return GammaPrior(float(np.exp(_LOG_SHAPES[1])))
-
-    def minus_log_likelihood(log_shape: float) -> float:
-        a = np.exp(log_shape)
-        return -float(
-            np.sum(special.gammaln(a + y) - special.gammaln(a) + a * np.log(a / (a + e)) + y * np.log(e / (a + e)))
+    every = max(1, len(y) // _MOST_ENTITIES)
+    y, e = y[::every], e[::every]
+    logs = np.linspace(np.log(_SPREADS[0]), np.log(_SPREADS[1]), _STEPS)
+    # A coarse look first: thousands of entities leave nothing possible between two of its steps.
+    for _ in range(2):
+        best = _nodes(y, e, logs)
+        possible = np.log(1 / np.sqrt(best.shapes))
+        step = logs[1] - logs[0]
+        logs = np.linspace(
+            max(possible.min() - step, np.log(_SPREADS[0])), min(possible.max() + step, np.log(_SPREADS[1])), _STEPS
         )
+    return _nodes(y, e, logs)
 
-    # The likelihood may be flat towards large shapes: a coarse look first, then the best of its neighbourhood.
-    grid = np.linspace(*_LOG_SHAPES, 40)
-    best = int(np.argmin([minus_log_likelihood(point) for point in grid]))
-    bounds = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
-    found = optimize.minimize_scalar(minus_log_likelihood, bounds=bounds, method="bounded")
-    return GammaPrior(float(np.exp(found.x)))
+
+def _nodes(y: Floats, e: Floats, log_spreads: Floats) -> GammaPrior:
+    shapes, means, logs = [], [], []
+    for sigma in np.exp(log_spreads):
+        a = 1 / sigma**2
+        information = float(np.sum(e / (1 + e / a)))
+        centre = max(float(np.sum(y / (1 + e / a))) / information, 1e-3) if len(y) else 1.0
+        width = min(1 / np.sqrt(max(information * centre, 1e-6)), 1.0) if len(y) else 1.0
+        # The grid is even in log sigma and, by ``width``, in the log of the mean.
+        log_prior = 2 * np.log(sigma) - 1.5 * np.log1p((sigma / _SCALE) ** 2) + np.log(width)
+        for step in _MEAN_STEPS:
+            mean = centre * np.exp(step * width)
+            at = mean * e
+            margin = special.gammaln(a + y) - special.gammaln(a) + a * np.log(a / (a + at)) + y * np.log(at / (a + at))
+            shapes.append(a)
+            means.append(mean)
+            logs.append(float(margin.sum()) + log_prior)
+    weights = np.exp(np.array(logs) - max(logs))
+    weights /= weights.sum()
+    kept = weights > _LEAST_WEIGHT
+    return GammaPrior(np.array(shapes)[kept], np.array(means)[kept], weights[kept] / weights[kept].sum())
 
 
 def quasi_counts(amounts: Floats, mean_amount: float, squared_variation: float) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.risk.any_table.mix import adjust_for_mix
+from sluice_server.domain.risk.intervals import Interval
 from sluice_server.domain.risk.models.columns import Floats, TextColumn
 from sluice_server.domain.risk.ratings import Experience, Rating, RatingBasis, RatingGrade, rate
 
@@ -45,12 +46,16 @@ class RatedEntity:
     """Credible interval of ``estimate``, 95 %."""
     raw: float | None
     """Claims over exposure, or amount over premium, as they are."""
+    raw_interval: Interval | None
+    """Confidence interval of ``raw``, 95 %: exact Poisson, or compound Poisson of a loss ratio."""
     raw_rating: RatingGrade
     """The grade without the mix taken out."""
     raw_estimate: float
     """Shrunk, without the mix taken out."""
     adjusted: float | None
     """The raw figure at the portfolio's mix; None where no mix is given."""
+    adjusted_interval: Interval | None
+    """Confidence interval of ``adjusted``, 95 %, the worth of the mix taken for known."""
     credibility: float
     """Weight of the entity's own data in the estimate."""
     probability_worse: float
@@ -121,9 +126,11 @@ def _entity(
         used.adjusted_interval.lower,
         upper,
         raw.raw,
+        raw.raw_interval,
         raw.grade,
         raw.adjusted,
         fair.raw if mix else None,
+        fair.raw_interval if mix else None,
         used.credibility,
         used.probability_worse,
         raw.exposure_years,
