@@ -104,6 +104,11 @@ class Checks:
             self.wrong(field, f"{value[:MAX_TEXT]!r} is not one of {', '.join(known)}" if value else "is required")
         return value
 
+    def count(self, field: str, value: int, most: int) -> int:
+        if not 0 <= value <= most:
+            self.wrong(field, f"must be 0 to {most:,}")
+        return value
+
     def number(self, field: str, value: float) -> float:
         if not math.isfinite(value):
             self.wrong(field, "must be a finite number")
@@ -171,6 +176,7 @@ def _filter(item: query_pb2.Filter, field: str, checks: Checks) -> Filter:
         none_of=checks.texts(f"{field}.none_of", item.none_of, MAX_VALUES),
         at_least=checks.text(f"{field}.at_least", item.at_least),
         below=checks.text(f"{field}.below", item.below),
+        last=checks.count(f"{field}.last", item.last, MAX_TOP),
     )
 
 

@@ -14,7 +14,7 @@ from sluice_server.domain.risk.over_time import MAX_CELLS, Periods, by_group, ea
 from sluice_server.domain.risk.paging import Page, PageTokens
 from sluice_server.domain.risk.planner import Along, QueryPlan, plan_query
 from sluice_server.domain.risk.ports import Number, RiskReader, Value
-from sluice_server.domain.risk.question import Question
+from sluice_server.domain.risk.question import Question, as_of
 from sluice_server.domain.risk.semantic_model import (
     Dimension,
     DimensionType,
@@ -82,7 +82,7 @@ class AnswerQuery:
 
     async def __call__(self, params: QueryParams, context: CallContext) -> QueryAnswer:
         """Raises InvalidInput, InvalidQuery, InvalidPageToken, DataVersionNotFound, Unavailable."""
-        plan = plan_query(self._model, params.question, params.violations)
+        plan_query(self._model, params.question, params.violations)
         subject = (params.question, params.data_version, params.interval_level)
         position = self._tokens.read(params.page.token, subject, {"version": int, "offset": int})
         offset = position.get("offset", 0)
@@ -90,6 +90,7 @@ class AnswerQuery:
         limit = size if top == 0 else max(0, min(size, top - offset))
         stamp = await self._reader.stamp(position.get("version", params.data_version))
         version = stamp.data_version
+        plan = plan_query(self._model, as_of(self._model, params.question, stamp.watermark))
         key = (params.question, params.interval_level, offset, limit)
         found = await self._cache.get(
             version, key, lambda: self._compute(plan, params, offset=offset, limit=limit, version=version)

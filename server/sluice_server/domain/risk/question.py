@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 from sluice_server.domain.errors import Violation
-from sluice_server.domain.risk.semantic_model import Dimension, DimensionType
+from sluice_server.domain.risk.semantic_model import Dimension, DimensionType, SemanticModel, Span, start_of
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 _FORMS = {
@@ -27,6 +27,8 @@ class Filter:
     none_of: tuple[str, ...] = ()
     at_least: str = ""
     below: str = ""
+    last: int = 0
+    """Of time: keep so many periods, up to the one that the watermark lies in; 0 does not restrict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,12 @@ class TypedFilter:
 
 def typed_filter(dimension: Dimension, given: Filter, field: str, wrong: list[Violation]) -> TypedFilter:
     """The filter's values in the dimension's type; what is wrong goes into ``wrong``."""
-    if not (given.any_of or given.none_of or given.at_least or given.below):
-        wrong.append(Violation(field, "restricts nothing; give any_of, none_of, at_least or below"))
+    if not (given.any_of or given.none_of or given.at_least or given.below or given.last):
+        wrong.append(Violation(field, "restricts nothing; give any_of, none_of, at_least, below or last"))
+    if given.last and not dimension.is_time:
+        wrong.append(Violation(f"{field}.last", f"only time has last periods, and {dimension.name} is none"))
+    if given.last and given.at_least:
+        wrong.append(Violation(f"{field}.last", "says where to begin, and so does at_least: give one of them"))
 
     def value(text: str, part: str) -> str | date:
         if not dimension.is_time:
@@ -87,6 +93,24 @@ def typed_filter(dimension: Dimension, given: Filter, field: str, wrong: list[Vi
     if typed.at_least is not None and typed.below is not None and str(typed.at_least) >= str(typed.below):
         wrong.append(Violation(f"{field}.below", "must be greater than at_least, else nothing is left"))
     return typed
+
+
+def as_of(model: SemanticModel, question: Question, watermark: datetime) -> Question:
+    """The question with `Filter.last` turned into the period to begin with. The last period is the one that has the
+    moment just before ``watermark``."""
+
+    def begun(given: Filter) -> Filter:
+        if not given.last:
+            return given
+        grain = model.dimensions[given.dimension].type
+        newest = start_of(grain, (watermark - timedelta(microseconds=1)).date())
+        if given.last > 1:
+            newest = Span(given.last - 1, grain).before(newest)
+        return replace(given, last=0, at_least=newest.isoformat())
+
+    if not any(given.last for given in question.filters):
+        return question
+    return replace(question, filters=tuple(begun(given) for given in question.filters))
 
 
 def _start_of_period(grain: DimensionType, text: str) -> date | None:

@@ -26,7 +26,7 @@ from sluice.risk.v1 import data_pb2 as sluice_dot_risk_dot_v1_dot_data__pb2
 from sluice.type.v1 import money_pb2 as sluice_dot_type_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asluice/risk/v1/query.proto\x12\x0esluice.risk.v1\x1a\x19sluice/risk/v1/data.proto\x1a\x1asluice/type/v1/money.proto\"\xfb\x02\n\x0cQueryRequest\x12\x18\n\x07metrics\x18\x01 \x03(\tR\x07metrics\x12\x1e\n\ndimensions\x18\x02 \x03(\tR\ndimensions\x12\x30\n\x07\x66ilters\x18\x03 \x03(\x0b\x32\x16.sluice.risk.v1.FilterR\x07\x66ilters\x12\x34\n\x06having\x18\x04 \x03(\x0b\x32\x1c.sluice.risk.v1.MetricFilterR\x06having\x12\x19\n\x08order_by\x18\x05 \x03(\tR\x07orderBy\x12\x10\n\x03top\x18\x06 \x01(\x05R\x03top\x12\x16\n\x06totals\x18\x07 \x01(\x08R\x06totals\x12\x1b\n\tpage_size\x18\x08 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\t \x01(\tR\tpageToken\x12!\n\x0c\x64\x61ta_version\x18\n \x01(\x03R\x0b\x64\x61taVersion\x12%\n\x0einterval_level\x18\x0b \x01(\x01R\rintervalLevel\"\x87\x01\n\x06\x46ilter\x12\x1c\n\tdimension\x18\x01 \x01(\tR\tdimension\x12\x15\n\x06\x61ny_of\x18\x02 \x03(\tR\x05\x61nyOf\x12\x17\n\x07none_of\x18\x03 \x03(\tR\x06noneOf\x12\x19\n\x08\x61t_least\x18\x04 \x01(\tR\x07\x61tLeast\x12\x14\n\x05\x62\x65low\x18\x05 \x01(\tR\x05\x62\x65low\"x\n\x0cMetricFilter\x12\x16\n\x06metric\x18\x01 \x01(\tR\x06metric\x12\x1e\n\x08\x61t_least\x18\x02 \x01(\x01H\x00R\x07\x61tLeast\x88\x01\x01\x12\x19\n\x05\x62\x65low\x18\x03 \x01(\x01H\x01R\x05\x62\x65low\x88\x01\x01\x42\x0b\n\t_at_leastB\x08\n\x06_below\"\xa3\x02\n\rQueryResponse\x12\x30\n\x07\x63olumns\x18\x01 \x03(\x0b\x32\x16.sluice.risk.v1.ColumnR\x07\x63olumns\x12\'\n\x04rows\x18\x02 \x03(\x0b\x32\x13.sluice.risk.v1.RowR\x04rows\x12+\n\x06totals\x18\x03 \x01(\x0b\x32\x13.sluice.risk.v1.RowR\x06totals\x12\x1d\n\ntotal_size\x18\x04 \x01(\x03R\ttotalSize\x12&\n\x0fnext_page_token\x18\x05 \x01(\tR\rnextPageToken\x12-\n\x04\x64\x61ta\x18\x06 \x01(\x0b\x32\x19.sluice.risk.v1.DataStampR\x04\x64\x61ta\x12\x14\n\x05notes\x18\x07 \x03(\tR\x05notes\"\xa3\x01\n\x06\x43olumn\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n\x08label_zh\x18\x02 \x01(\tR\x07labelZh\x12\x19\n\x08label_en\x18\x03 \x01(\tR\x07labelEn\x12\x16\n\x06metric\x18\x04 \x01(\x08R\x06metric\x12\x12\n\x04unit\x18\x05 \x01(\tR\x04unit\x12#\n\rexposure_unit\x18\x06 \x01(\tR\x0c\x65xposureUnit\"\x9e\x02\n\x03Row\x12\x43\n\ndimensions\x18\x01 \x03(\x0b\x32#.sluice.risk.v1.Row.DimensionsEntryR\ndimensions\x12:\n\x07metrics\x18\x02 \x03(\x0b\x32 .sluice.risk.v1.Row.MetricsEntryR\x07metrics\x1a=\n\x0f\x44imensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1aW\n\x0cMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\x1b.sluice.risk.v1.MetricValueR\x05value:\x02\x38\x01\"\x9b\x02\n\x0bMetricValue\x12\x19\n\x05value\x18\x01 \x01(\x01H\x00R\x05value\x88\x01\x01\x12-\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x15.sluice.type.v1.MoneyR\x06\x61mount\x12!\n\tnumerator\x18\x03 \x01(\x01H\x01R\tnumerator\x88\x01\x01\x12%\n\x0b\x64\x65nominator\x18\x04 \x01(\x01H\x02R\x0b\x64\x65nominator\x88\x01\x01\x12\x1a\n\x08\x65xposure\x18\x05 \x01(\x01R\x08\x65xposure\x12\x34\n\x08interval\x18\x06 \x01(\x0b\x32\x18.sluice.risk.v1.IntervalR\x08intervalB\x08\n\x06_valueB\x0c\n\n_numeratorB\x0e\n\x0c_denominator\"G\n\x11WatchQueryRequest\x12\x32\n\x05query\x18\x01 \x01(\x0b\x32\x1c.sluice.risk.v1.QueryRequestR\x05query\"g\n\x12WatchQueryResponse\x12\x35\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1d.sluice.risk.v1.QueryResponseR\x06\x61nswer\x12\x1a\n\x08sequence\x18\x02 \x01(\x03R\x08sequenceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asluice/risk/v1/query.proto\x12\x0esluice.risk.v1\x1a\x19sluice/risk/v1/data.proto\x1a\x1asluice/type/v1/money.proto\"\xfb\x02\n\x0cQueryRequest\x12\x18\n\x07metrics\x18\x01 \x03(\tR\x07metrics\x12\x1e\n\ndimensions\x18\x02 \x03(\tR\ndimensions\x12\x30\n\x07\x66ilters\x18\x03 \x03(\x0b\x32\x16.sluice.risk.v1.FilterR\x07\x66ilters\x12\x34\n\x06having\x18\x04 \x03(\x0b\x32\x1c.sluice.risk.v1.MetricFilterR\x06having\x12\x19\n\x08order_by\x18\x05 \x03(\tR\x07orderBy\x12\x10\n\x03top\x18\x06 \x01(\x05R\x03top\x12\x16\n\x06totals\x18\x07 \x01(\x08R\x06totals\x12\x1b\n\tpage_size\x18\x08 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\t \x01(\tR\tpageToken\x12!\n\x0c\x64\x61ta_version\x18\n \x01(\x03R\x0b\x64\x61taVersion\x12%\n\x0einterval_level\x18\x0b \x01(\x01R\rintervalLevel\"\x9b\x01\n\x06\x46ilter\x12\x1c\n\tdimension\x18\x01 \x01(\tR\tdimension\x12\x15\n\x06\x61ny_of\x18\x02 \x03(\tR\x05\x61nyOf\x12\x17\n\x07none_of\x18\x03 \x03(\tR\x06noneOf\x12\x19\n\x08\x61t_least\x18\x04 \x01(\tR\x07\x61tLeast\x12\x14\n\x05\x62\x65low\x18\x05 \x01(\tR\x05\x62\x65low\x12\x12\n\x04last\x18\x06 \x01(\x05R\x04last\"x\n\x0cMetricFilter\x12\x16\n\x06metric\x18\x01 \x01(\tR\x06metric\x12\x1e\n\x08\x61t_least\x18\x02 \x01(\x01H\x00R\x07\x61tLeast\x88\x01\x01\x12\x19\n\x05\x62\x65low\x18\x03 \x01(\x01H\x01R\x05\x62\x65low\x88\x01\x01\x42\x0b\n\t_at_leastB\x08\n\x06_below\"\xa3\x02\n\rQueryResponse\x12\x30\n\x07\x63olumns\x18\x01 \x03(\x0b\x32\x16.sluice.risk.v1.ColumnR\x07\x63olumns\x12\'\n\x04rows\x18\x02 \x03(\x0b\x32\x13.sluice.risk.v1.RowR\x04rows\x12+\n\x06totals\x18\x03 \x01(\x0b\x32\x13.sluice.risk.v1.RowR\x06totals\x12\x1d\n\ntotal_size\x18\x04 \x01(\x03R\ttotalSize\x12&\n\x0fnext_page_token\x18\x05 \x01(\tR\rnextPageToken\x12-\n\x04\x64\x61ta\x18\x06 \x01(\x0b\x32\x19.sluice.risk.v1.DataStampR\x04\x64\x61ta\x12\x14\n\x05notes\x18\x07 \x03(\tR\x05notes\"\xa3\x01\n\x06\x43olumn\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n\x08label_zh\x18\x02 \x01(\tR\x07labelZh\x12\x19\n\x08label_en\x18\x03 \x01(\tR\x07labelEn\x12\x16\n\x06metric\x18\x04 \x01(\x08R\x06metric\x12\x12\n\x04unit\x18\x05 \x01(\tR\x04unit\x12#\n\rexposure_unit\x18\x06 \x01(\tR\x0c\x65xposureUnit\"\x9e\x02\n\x03Row\x12\x43\n\ndimensions\x18\x01 \x03(\x0b\x32#.sluice.risk.v1.Row.DimensionsEntryR\ndimensions\x12:\n\x07metrics\x18\x02 \x03(\x0b\x32 .sluice.risk.v1.Row.MetricsEntryR\x07metrics\x1a=\n\x0f\x44imensionsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x1aW\n\x0cMetricsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\x1b.sluice.risk.v1.MetricValueR\x05value:\x02\x38\x01\"\x9b\x02\n\x0bMetricValue\x12\x19\n\x05value\x18\x01 \x01(\x01H\x00R\x05value\x88\x01\x01\x12-\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x15.sluice.type.v1.MoneyR\x06\x61mount\x12!\n\tnumerator\x18\x03 \x01(\x01H\x01R\tnumerator\x88\x01\x01\x12%\n\x0b\x64\x65nominator\x18\x04 \x01(\x01H\x02R\x0b\x64\x65nominator\x88\x01\x01\x12\x1a\n\x08\x65xposure\x18\x05 \x01(\x01R\x08\x65xposure\x12\x34\n\x08interval\x18\x06 \x01(\x0b\x32\x18.sluice.risk.v1.IntervalR\x08intervalB\x08\n\x06_valueB\x0c\n\n_numeratorB\x0e\n\x0c_denominator\"G\n\x11WatchQueryRequest\x12\x32\n\x05query\x18\x01 \x01(\x0b\x32\x1c.sluice.risk.v1.QueryRequestR\x05query\"g\n\x12WatchQueryResponse\x12\x35\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x1d.sluice.risk.v1.QueryResponseR\x06\x61nswer\x12\x1a\n\x08sequence\x18\x02 \x01(\x03R\x08sequenceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,23 +40,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYREQUEST']._serialized_start=102
   _globals['_QUERYREQUEST']._serialized_end=481
   _globals['_FILTER']._serialized_start=484
-  _globals['_FILTER']._serialized_end=619
-  _globals['_METRICFILTER']._serialized_start=621
-  _globals['_METRICFILTER']._serialized_end=741
-  _globals['_QUERYRESPONSE']._serialized_start=744
-  _globals['_QUERYRESPONSE']._serialized_end=1035
-  _globals['_COLUMN']._serialized_start=1038
-  _globals['_COLUMN']._serialized_end=1201
-  _globals['_ROW']._serialized_start=1204
-  _globals['_ROW']._serialized_end=1490
-  _globals['_ROW_DIMENSIONSENTRY']._serialized_start=1340
-  _globals['_ROW_DIMENSIONSENTRY']._serialized_end=1401
-  _globals['_ROW_METRICSENTRY']._serialized_start=1403
-  _globals['_ROW_METRICSENTRY']._serialized_end=1490
-  _globals['_METRICVALUE']._serialized_start=1493
-  _globals['_METRICVALUE']._serialized_end=1776
-  _globals['_WATCHQUERYREQUEST']._serialized_start=1778
-  _globals['_WATCHQUERYREQUEST']._serialized_end=1849
-  _globals['_WATCHQUERYRESPONSE']._serialized_start=1851
-  _globals['_WATCHQUERYRESPONSE']._serialized_end=1954
+  _globals['_FILTER']._serialized_end=639
+  _globals['_METRICFILTER']._serialized_start=641
+  _globals['_METRICFILTER']._serialized_end=761
+  _globals['_QUERYRESPONSE']._serialized_start=764
+  _globals['_QUERYRESPONSE']._serialized_end=1055
+  _globals['_COLUMN']._serialized_start=1058
+  _globals['_COLUMN']._serialized_end=1221
+  _globals['_ROW']._serialized_start=1224
+  _globals['_ROW']._serialized_end=1510
+  _globals['_ROW_DIMENSIONSENTRY']._serialized_start=1360
+  _globals['_ROW_DIMENSIONSENTRY']._serialized_end=1421
+  _globals['_ROW_METRICSENTRY']._serialized_start=1423
+  _globals['_ROW_METRICSENTRY']._serialized_end=1510
+  _globals['_METRICVALUE']._serialized_start=1513
+  _globals['_METRICVALUE']._serialized_end=1796
+  _globals['_WATCHQUERYREQUEST']._serialized_start=1798
+  _globals['_WATCHQUERYREQUEST']._serialized_end=1869
+  _globals['_WATCHQUERYRESPONSE']._serialized_start=1871
+  _globals['_WATCHQUERYRESPONSE']._serialized_end=1974
 # @@protoc_insertion_point(module_scope)

@@ -35,18 +35,20 @@ class QueryRequest(_message.Message):
     def __init__(self, metrics: _Optional[_Iterable[str]] = ..., dimensions: _Optional[_Iterable[str]] = ..., filters: _Optional[_Iterable[_Union[Filter, _Mapping]]] = ..., having: _Optional[_Iterable[_Union[MetricFilter, _Mapping]]] = ..., order_by: _Optional[_Iterable[str]] = ..., top: _Optional[int] = ..., totals: _Optional[bool] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., data_version: _Optional[int] = ..., interval_level: _Optional[float] = ...) -> None: ...
 
 class Filter(_message.Message):
-    __slots__ = ("dimension", "any_of", "none_of", "at_least", "below")
+    __slots__ = ("dimension", "any_of", "none_of", "at_least", "below", "last")
     DIMENSION_FIELD_NUMBER: _ClassVar[int]
     ANY_OF_FIELD_NUMBER: _ClassVar[int]
     NONE_OF_FIELD_NUMBER: _ClassVar[int]
     AT_LEAST_FIELD_NUMBER: _ClassVar[int]
     BELOW_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
     dimension: str
     any_of: _containers.RepeatedScalarFieldContainer[str]
     none_of: _containers.RepeatedScalarFieldContainer[str]
     at_least: str
     below: str
-    def __init__(self, dimension: _Optional[str] = ..., any_of: _Optional[_Iterable[str]] = ..., none_of: _Optional[_Iterable[str]] = ..., at_least: _Optional[str] = ..., below: _Optional[str] = ...) -> None: ...
+    last: int
+    def __init__(self, dimension: _Optional[str] = ..., any_of: _Optional[_Iterable[str]] = ..., none_of: _Optional[_Iterable[str]] = ..., at_least: _Optional[str] = ..., below: _Optional[str] = ..., last: _Optional[int] = ...) -> None: ...
 
 class MetricFilter(_message.Message):
     __slots__ = ("metric", "at_least", "below")
