@@ -210,7 +210,7 @@ class _Read:
         self.breakers = self.insurers = self.evidence = self
         self._listed = 0
         self._draw = random.Random(SEED)
-        self._backlog = [BacklogCount(scope, 100, 0, None) for scope in self._lines]
+        self._backlog = [BacklogCount(scope, 100, 0, None) for scope in sorted(self._lines)]
 
     async def __aenter__(self) -> _Read:
         return self
@@ -221,6 +221,9 @@ class _Read:
     async def list(self) -> Sequence[Any]:
         self._listed += 1
         return self._breakers if self._listed % 2 else []
+
+    async def revision(self) -> int:
+        return len(self._breakers)
 
     async def shares(self, **_: object) -> dict[str, int]:
         return {}

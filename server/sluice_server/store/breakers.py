@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, func, literal, select, update
 
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Scope
 from sluice_server.store.content import POLICY
 from sluice_server.store.notices import BREAKERS
 from sluice_server.store.session import Session
-from sluice_server.store.tables import breakers
+from sluice_server.store.tables import breakers, insurers
 
 _CUTS_LOCK = 0x536C75696366
 """Key of the advisory lock: any number that nobody else uses (migrate.py has the one before it)."""
@@ -47,6 +47,10 @@ class SqlBreakers:
     async def list(self) -> Sequence[Breaker]:
         statement = select(breakers).order_by(breakers.c.insurer_id, breakers.c.product_line)
         return [_breaker(row) for row in (await self._session.execute(statement)).mappings()]
+
+    async def revision(self) -> int:
+        parts = (select(func.coalesce(func.sum(each.c.version), 0)).scalar_subquery() for each in (breakers, insurers))
+        return int((await self._session.execute(select(sum(parts, literal(0))))).scalar_one())
 
     async def save(self, breaker: Breaker) -> bool:
         self._session.announce(BREAKERS)

@@ -173,14 +173,16 @@ def test_an_outcome_counts_for_its_product_line_and_its_insurer_and_nobody_else(
 def test_the_backlog_of_an_insurer_is_that_of_all_its_product_lines() -> None:
     counts = BacklogCounts(
         [
+            BacklogCount(Scope("insurer-a", "tv"), 100, 50, at(1)),
             BacklogCount(SCREEN, 10, 2, at(5)),
             BacklogCount(Scope("insurer-b", "tv"), 7, 1, at(3)),
-            BacklogCount(Scope("insurer-a", "tv"), 100, 50, at(1)),
         ]
     )
     assert counts.of(B) == BacklogCount(B, 17, 3, at(3))
     assert counts.of(SCREEN) == BacklogCount(SCREEN, 10, 2, at(5))
+    assert counts.of(B, without={"screen"}) == BacklogCount(B, 7, 1, at(3))
     assert counts.of(Scope("insurer-c")) is None
+    assert counts.of(Scope("insurer-a", "screen")) is None
 
 
 @given(

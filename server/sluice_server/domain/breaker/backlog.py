@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -10,7 +10,7 @@ from operator import attrgetter
 from sluice_server.domain.breaker.model import Breaker, Scope
 from sluice_server.domain.breaker.ports import BacklogCount
 
-_INSURER = attrgetter("scope.insurer_id")
+_SCOPE, _INSURER = attrgetter("scope"), attrgetter("scope.insurer_id")
 
 Window = tuple[float, float]
 """Length and grace of the backlog, seconds."""
@@ -29,23 +29,20 @@ class BacklogCounts:
     """What one query has read."""
 
     def __init__(self, counts: Sequence[BacklogCount]) -> None:
+        """``counts``: by scope, as ``EvidenceSource.backlog`` gives them."""
         self._counts = counts
         self.waiting = [count for count in counts if count.unfinished]
         """Of the product lines with a backlog."""
-        self._by_insurer: dict[str, list[BacklogCount]] | None = None
 
     def of(self, scope: Scope, without: Collection[str] = ()) -> BacklogCount | None:
         """Of one product line, or of all of an insurer's but these; None where there are no orders."""
-        if self._by_insurer is None:
-            self._by_insurer = {}
-            # They come by insurer, nearly always: one look-up for each of them instead of one for each line.
-            for insurer_id, run in itertools.groupby(self._counts, _INSURER):
-                self._by_insurer.setdefault(insurer_id, []).extend(run)
-        lines = self._by_insurer.get(scope.insurer_id, [])
         if scope.product_line:
-            return next((count for count in lines if count.scope == scope), None)
-        if without:
-            lines = [count for count in lines if count.scope.product_line not in without]
+            place = bisect_left(self._counts, scope, key=_SCOPE)
+            found = self._counts[place] if place < len(self._counts) else None
+            return found if found is not None and found.scope == scope else None
+        first = bisect_left(self._counts, scope.insurer_id, key=_INSURER)
+        last = bisect_right(self._counts, scope.insurer_id, lo=first, key=_INSURER)
+        lines = [count for count in self._counts[first:last] if count.scope.product_line not in without]
         return _sum(scope, lines) if lines else None
 
 

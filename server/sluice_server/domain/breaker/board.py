@@ -54,7 +54,8 @@ class BreakerBoard:
         self._breakers: Mapping[Scope, Breaker] = {}
         self._insurers: Mapping[str, Insurer] = {}
         self._evidence: Callable[[Scope], Evidence | None] = _nothing_seen
-        self._versions = 0
+        self._versions = -1
+        """Its revision in the store."""
         self._revision = 0
         self._moved = asyncio.Condition()
         self.refreshed_at: datetime | None = None
@@ -103,9 +104,20 @@ class BreakerBoard:
         """Reads breakers and insurers from the store. Raises Unavailable, and keeps what it knows."""
         at = self._clock.now()
         async with self._store.read() as uow:
+            if self.is_at(await uow.breakers.revision(), at):
+                return
             breakers = await uow.breakers.list()
             insurers = await uow.insurers.list()
         await self.install(breakers, insurers, at)
+
+    def is_at(self, revision: int, read_at: datetime) -> bool:
+        """Whether it shows the store as of this revision (``BreakerRepository.revision``); it is then as fresh as
+        this reading."""
+        if revision != self._versions:
+            return False
+        self.refreshed_at = read_at
+        self._good_until = None if self._lasts is None else read_at + self._lasts
+        return True
 
     async def install(self, breakers: Iterable[Breaker], insurers: Iterable[Insurer], read_at: datetime) -> None:
         """Shows a state that was read from the store; an older one than is shown already is ignored."""
@@ -116,11 +128,10 @@ class BreakerBoard:
         if versions < self._versions:
             # A slow read has been overtaken.
             return
-        self.refreshed_at = read_at
-        self._good_until = None if self._lasts is None else read_at + self._lasts
-        if versions == self._versions:
+        if self.is_at(versions, read_at):
             return
         self._versions = versions
+        self.is_at(versions, read_at)
         by_scope = {breaker.scope: breaker for breaker in breakers}
         self._breakers, self._insurers = by_scope, {insurer.insurer_id: insurer for insurer in insurers}
         self._snapshot = TrafficSnapshot(

@@ -50,7 +50,7 @@ class LeakCount:
         self._leaked.setdefault(incident.incident_id, set())
 
     def observe(self, record: OutcomeRecord) -> None:
-        if record.kind is SubmissionKind.RETRY:
+        if not self._known or record.kind is SubmissionKind.RETRY:
             return
         for scope in {record.scope, Scope(record.scope.insurer_id)}:
             known = self._known.get(scope)

@@ -64,6 +64,11 @@ class BreakerRepository(Protocol):
 
     async def list(self) -> Sequence[Breaker]: ...
 
+    async def revision(self) -> int:
+        """The sum of the versions of all breakers and all insurers: it grows with every change of any of them, so who
+        has read all of them at this revision need not read them again."""
+        ...
+
     async def serialise_cuts(self) -> None:
         """From here to its end no other unit of work that has called this reads or cuts anybody: rules over all
         breakers (keep the last insurer) hold although two replicas cut two insurers at the same instant. Called before
@@ -142,7 +147,7 @@ class EvidenceSource(Protocol):
         ...
 
     async def backlog(self, *, decided_from: datetime, decided_until: datetime) -> Sequence[BacklogCount]:
-        """By insurer and product line: all orders decided from ``decided_from`` on, and of those decided until
+        """By insurer and product line, sorted: all orders decided from ``decided_from`` on, and of those decided until
         ``decided_until`` the unfinished ones."""
         ...
 

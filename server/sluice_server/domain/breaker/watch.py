@@ -15,14 +15,14 @@ from sluice_server.domain.breaker.automatic import AutomaticChanges
 from sluice_server.domain.breaker.backlog import BacklogCounts, Window, window_of
 from sluice_server.domain.breaker.board import BreakerBoard
 from sluice_server.domain.breaker.evidence import ScopeEvidence
-from sluice_server.domain.breaker.evidence_book import ADMITTING, EvidenceBook
+from sluice_server.domain.breaker.evidence_book import ADMITTING, VERSION, EvidenceBook
 from sluice_server.domain.breaker.leaks import LeakCount
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Evidence, Scope
 from sluice_server.domain.breaker.operational_alarms import OperationalAlarms
-from sluice_server.domain.breaker.ports import BacklogCount, EvidenceSource, OutcomeRecord
+from sluice_server.domain.breaker.ports import BacklogCount, EvidenceSource, Insurer, OutcomeRecord
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import Unavailable
-from sluice_server.domain.unit_of_work import Store
+from sluice_server.domain.unit_of_work import Store, UnitOfWork
 
 TICK_SECONDS = 1.0
 GAP_SECONDS = 0.1
@@ -66,6 +66,8 @@ class BreakerWatch:
         self._alarms = alarms
         self._changes = AutomaticChanges(store, clock)
         self._breakers: Sequence[Breaker] = ()
+        self._in_incident: Sequence[Breaker] = ()
+        self._revision = -1
         self._readings: dict[Window, _Reading] = {}
         self._cursor: datetime | None = None
         self._seen: dict[str, datetime] = {}
@@ -107,8 +109,8 @@ class BreakerWatch:
                 await self._changes.calm(known.breaker)
                 if self._step_is_due(known, now):
                     moved |= await self._changes.step(known.breaker)
-            for breaker in self._breakers if full else ():
-                if breaker.incident_id and breaker.state not in ADMITTING:
+            for breaker in self._in_incident if full else ():
+                if breaker.state not in ADMITTING:
                     await self._changes.follow_incident(breaker, self._leaks.of(breaker.incident_id))
             if moved:
                 await self._board.refresh()
@@ -155,24 +157,35 @@ class BreakerWatch:
         """Breakers, new outcomes and the backlog, from one consistent state of the store. True for a full reading."""
         full = self._full_reading_at is None or ((now - self._full_reading_at).total_seconds() >= self._tick_seconds)
         async with self._store.read() as uow:
-            self._breakers = breakers = await uow.breakers.list()
-            insurers = await uow.insurers.list()
             # First the breakers: a return of traffic makes the evidence before it void.
-            self._book.follow(breakers)
-            for breaker in breakers:
-                if breaker.incident_id and not self._leaks.knows(breaker):
+            insurers = await self._read_breakers(uow)
+            for breaker in self._in_incident:
+                if not self._leaks.knows(breaker):
                     incident = await uow.incidents.get(breaker.incident_id)
                     if incident is not None:
                         self._leaks.learn(breaker, incident)
             if self._cursor is None:
-                self._cursor = await _rebuild_from(uow.evidence, breakers, now)
+                self._cursor = await _rebuild_from(uow.evidence, self._breakers, now)
             overlap = timedelta(seconds=OVERLAP_SECONDS if full else SHORT_OVERLAP_SECONDS)
             await self._read_outcomes(uow.evidence, self._cursor - overlap, now)
             if full:
                 await self._read_backlog(uow.evidence, now)
                 self._full_reading_at = now
-        await self._board.install(breakers, insurers, now)
+        if insurers is not None:
+            await self._board.install(self._breakers, insurers, now)
+        else:
+            self._board.is_at(self._revision, now)
         return full
+
+    async def _read_breakers(self, uow: UnitOfWork) -> Sequence[Insurer] | None:
+        """The breakers, and the insurers with them; None when nothing has changed since the last reading."""
+        if await uow.breakers.revision() == self._revision:
+            return None
+        self._breakers, insurers = await uow.breakers.list(), await uow.insurers.list()
+        self._revision = sum(map(VERSION, self._breakers)) + sum(insurer.version for insurer in insurers)
+        self._in_incident = [breaker for breaker in self._breakers if breaker.incident_id]
+        self._book.follow(self._breakers)
+        return insurers
 
     async def _read_outcomes(self, source: EvidenceSource, start: datetime, now: datetime) -> None:
         limit = PAGE
