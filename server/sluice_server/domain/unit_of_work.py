@@ -16,6 +16,7 @@ from sluice_server.domain.breaker.ports import (
 from sluice_server.domain.orders.policies import PolicyReconciliations
 from sluice_server.domain.orders.ports import OrderRepository
 from sluice_server.domain.risk.alerts.ports import AlertRepository
+from sluice_server.domain.risk.charts.ports import DashboardRepository
 from sluice_server.domain.risk.pricing.ports import ModelRepository
 from sluice_server.domain.routing.ports import BookRepository, PlanRepository
 
@@ -47,6 +48,8 @@ class UnitOfWork(Protocol):
     def models(self) -> ModelRepository: ...
     @property
     def alerts(self) -> AlertRepository: ...
+    @property
+    def dashboards(self) -> DashboardRepository: ...
 
     async def __aenter__(self) -> Self: ...
 

@@ -15,6 +15,7 @@ from sluice_server.store.alarms import SqlAlarms
 from sluice_server.store.audit import SqlAudit
 from sluice_server.store.books import SqlBooks
 from sluice_server.store.breakers import SqlBreakers
+from sluice_server.store.dashboards import SqlDashboards
 from sluice_server.store.engine import BUSY_SECONDS
 from sluice_server.store.evidence import SqlEvidence
 from sluice_server.store.faults import database_errors, meaning
@@ -107,6 +108,10 @@ class SqlUnitOfWork:
     @cached_property
     def alerts(self) -> SqlRiskAlerts:
         return SqlRiskAlerts(self._session)
+
+    @cached_property
+    def dashboards(self) -> SqlDashboards:
+        return SqlDashboards(self._session)
 
     async def __aenter__(self) -> Self:
         try:

@@ -7,6 +7,7 @@ from sluice_server.store.tables.alarms import DELIVERED, UNDELIVERED, alarm_outb
 from sluice_server.store.tables.alerts import LASTING, alert_rules, risk_alerts
 from sluice_server.store.tables.audit import audit_chain, audit_events
 from sluice_server.store.tables.breaker import breakers, incident_events, incidents, insurers
+from sluice_server.store.tables.dashboards import dashboard_versions, dashboards
 from sluice_server.store.tables.orders import (
     ABNORMAL,
     AWAITED,
@@ -46,6 +47,8 @@ __all__ = [
     "audit_chain",
     "audit_events",
     "breakers",
+    "dashboard_versions",
+    "dashboards",
     "decisions",
     "incident_events",
     "incidents",

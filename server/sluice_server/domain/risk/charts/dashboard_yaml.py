@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib.resources import files
 
 from sluice_server.domain.errors import InvalidInput, Violation
+from sluice_server.domain.risk.alerts.rule import Severity
 from sluice_server.domain.risk.charts.check import chart_mistakes, dashboard_mistakes
-from sluice_server.domain.risk.charts.definition import Chart, ChartType, Dashboard, Severity, Threshold
+from sluice_server.domain.risk.charts.definition import Chart, ChartType, Dashboard, Threshold
 from sluice_server.domain.risk.located import Mistakes, Node, read_mapping
 from sluice_server.domain.risk.question import Filter, MetricFilter, Question
 from sluice_server.domain.risk.semantic_model import Label, SemanticModel
@@ -74,9 +75,7 @@ def _chart(node: Node) -> Chart:
     if not node.has("type"):
         node.wrong("type", f"is required: one of {', '.join(ChartType)}")
     query = node.child("query")
-    query.only(
-        "metrics", "dimensions", "filters", "having", "order_by", "top", "page_size", "interval_level", "totals"
-    )
+    query.only("metrics", "dimensions", "filters", "having", "order_by", "top", "page_size", "interval_level", "totals")
     level = query.optional_number("interval_level")
     if level is not None and not 0.5 <= level <= 0.999:
         query.wrong("interval_level", "must be 0.5 to 0.999")

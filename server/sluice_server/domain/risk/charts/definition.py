@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from sluice_server.domain.risk.alerts.rule import Severity
 from sluice_server.domain.risk.question import Question
 from sluice_server.domain.risk.semantic_model import Label
 
@@ -19,14 +20,6 @@ class ChartType(StrEnum):
     GAUGE = "gauge"
     TABLE = "table"
     HEAT_MAP = "heat_map"
-
-
-class Severity(StrEnum):
-    """How serious it is to be beyond a threshold."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
 
 
 class Language(StrEnum):

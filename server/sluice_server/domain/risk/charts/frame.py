@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from sluice_server.domain.risk.alerts.rule import Severity
 from sluice_server.domain.risk.answer_query import AnswerRow, QueryAnswer
-from sluice_server.domain.risk.charts.definition import Chart, ChartType, Language, Severity, Threshold, in_language
+from sluice_server.domain.risk.charts.definition import Chart, ChartType, Language, Threshold, in_language
 from sluice_server.domain.risk.charts.wording import shown, unit_text, value_text
 from sluice_server.domain.risk.semantic_model import Dimension, Direction, Metric, start_of
 

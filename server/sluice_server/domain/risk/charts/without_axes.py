@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sluice_server.domain.risk.charts.definition import Severity
+from sluice_server.domain.risk.alerts.rule import Severity
 from sluice_server.domain.risk.charts.frame import FAINT, SEVERITY_COLOURS, Json, Picture
 from sluice_server.domain.risk.charts.wording import number_text, unit_text
 from sluice_server.domain.risk.semantic_model import Direction, Metric
