@@ -46,7 +46,7 @@ flink-cluster: install ## Start a real Flink cluster on loopback (1 JobManager, 
 	@.venv/bin/sluice-flink try-cluster $(ARGS)
 
 .PHONY: flink-connectors
-flink-connectors: ## Fetch the jars for reading PostgreSQL with Flink (needs Maven), each checked against its SHA-256
+flink-connectors: ## Fetch Flink's jars for PostgreSQL and Kafka, and a broker for tests (needs Maven), each checked against its SHA-256
 	@python3 tools/flink-connectors
 
 .PHONY: chaos

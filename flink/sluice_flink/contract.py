@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sluice_flink.sql_files import Column, TableSchema, result_tables, source_tables, sql_root
+from sluice_flink.stream_store import event_tables, window_tables
 
 _HEAD = """\
 # Source and result tables
@@ -41,6 +42,18 @@ The loader creates the result tables in the risk query store: SQLite in a file o
   transaction. Rows, pointer and pruning of a publication are one transaction of the loader's.
 """
 
+_STREAMING = """\
+## Streaming
+
+`sluice-flink stream` reads `submissions` and `claim_events` as they come, JSON lines in files or in Kafka topics, and
+writes the tables below into the same store. They carry no data version: a row is written once its window is over, and
+may be written again with the same content. Windows are half hours in UTC, one ends every 15 seconds. Rows older than
+the runner's `--keep-days` are deleted.
+
+An event counts in the 120 windows that its instant lies in, however often it is told, unless it comes more than 15
+seconds (`--out-of-order`) after a newer one.
+"""
+
 
 def page_path() -> Path:
     """Where the page is kept: beside the folder of the SQL files."""
@@ -51,6 +64,8 @@ def render() -> str:
     """The page's text."""
     parts = [_HEAD, "## Source tables\n", *map(_table, source_tables().values())]
     parts += ["## Result tables\n", *map(_table, result_tables().values())]
+    parts += [_STREAMING, "### Events\n", *map(_table, event_tables().values())]
+    parts += ["### Windows\n", *map(_table, window_tables().values())]
     return "\n".join(parts)
 
 
@@ -75,12 +90,15 @@ def unit(column: Column) -> str:
     for suffix, told in _UNITS.items():
         if column.name.endswith(suffix):
             return told
-    return {"DATE": "day", "BOOLEAN": "true, false", "STRING": "code"}.get(column.type, "count")
+    return {"DATE": "day", "TIMESTAMP": "instant, UTC", "BOOLEAN": "true, false", "STRING": "code"}.get(
+        column.type, "count"
+    )
 
 
 _UNITS = {
     "_minor": "minor units", "incurred_squared": "squared minor units", "_years": "years of 365.25 days",
-    "_months": "calendar months", "_seconds": "seconds", "_ms": "milliseconds", "_year": "calendar year", "_at": "RFC 3339, UTC",
+    "_months": "calendar months", "_seconds": "seconds", "_ms": "milliseconds",
+    "_ms_sum": "milliseconds", "_ms_max": "milliseconds", "_year": "calendar year", "_at": "RFC 3339, UTC",
     "currency": "ISO 4217",
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,10 +72,12 @@ def start(
     input_bytes: int = 0,
     remote: RemoteCluster | None = None,
     jars: Sequence[Path] = (),
+    streaming: Mapping[str, str] | None = None,
 ) -> EmbeddedFlink:
-    """Start the JVM and a batch table environment: on a mini cluster in it, or on the cluster that `remote` names.
+    """Start the JVM and a table environment: on a mini cluster in it, or on the cluster that `remote` names.
 
-    Temporary files go under `work`; `input_bytes` is how much will be read; `jars` go with the job.
+    Temporary files go under `work`; `input_bytes` is how much will be read; `jars` go with the job. The environment is
+    one for batch jobs, unless options for `streaming` ones are given.
     """
     prepare_environment(work, settings, input_bytes)
     # Imported here: importing pyflink reads the environment variables set above.
@@ -94,24 +96,29 @@ def start(
     # Without it PyFlink looks for apache-beam, which is not installed: there are no Python functions.
     os.environ["_python_worker_execution_mode"] = "process"  # noqa: SIM112 - the name is PyFlink's
     configuration = Configuration()
-    for key, value in (_JOB_OPTIONS | place).items():
+    options = _JOB_OPTIONS | place | (_BATCH_OPTIONS if streaming is None else dict(streaming))
+    for key, value in options.items():
         configuration.set_string(key, value)
     environment = StreamExecutionEnvironment.get_execution_environment(configuration)
-    batch = EnvironmentSettings.new_instance().in_batch_mode().with_configuration(configuration).build()
-    return EmbeddedFlink(StreamTableEnvironment.create(environment, batch), f"http://{rest}", version)
+    mode = EnvironmentSettings.new_instance()
+    mode = mode.in_batch_mode() if streaming is None else mode.in_streaming_mode()
+    settled = mode.with_configuration(configuration).build()
+    return EmbeddedFlink(StreamTableEnvironment.create(environment, settled), f"http://{rest}", version)
 
 
 _JOB_OPTIONS = {
-    "execution.runtime-mode": "BATCH",
-    "pipeline.name": "sluice risk results",
     "table.local-time-zone": "UTC",
     # No operator of a SQL job keeps a row that it was handed.
     "pipeline.object-reuse": "true",
+    # Add up before the exchange: policies are many, the groups are few.
+    "table.optimizer.agg-phase-strategy": "TWO_PHASE",
+}
+_BATCH_OPTIONS = {
+    "execution.runtime-mode": "BATCH",
+    "pipeline.name": "sluice risk results",
     # Views that several sinks read are planned apart and computed once. Without it each sink repeats their joins,
     # reading only the columns that it needs; a barrier through a data stream converts every value twice.
     "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
-    # Add up before the exchange: policies are many, the groups are few.
-    "table.optimizer.agg-phase-strategy": "TWO_PHASE",
 }
 
 

@@ -5,6 +5,6 @@ CREATE TABLE repair_shop_window (
     window_end      TIMESTAMP NOT NULL COMMENT 'End of the window, 30 minutes later, not included; every 15 seconds a window ends.',
     claims          BIGINT    NOT NULL COMMENT 'Claims reported in the window.',
     incurred_minor  BIGINT    NOT NULL COMMENT 'Paid plus reserved on them when they were reported, in minor units.',
-    baseline_claims DOUBLE    COMMENT 'Optional: claims to be expected in half an hour: those of its seven days before the window plus one, over the half hours since the first of them; empty in its first six hours.',
+    baseline_claims DOUBLE    COMMENT 'Optional: claims to be expected in half an hour: one more than those of its seven days up to the window, over the half hours from the first of them to the window; empty where these are less than twelve.',
     PRIMARY KEY (repair_shop_id, window_end) NOT ENFORCED
 ) COMMENT 'Claims by repair shop in half hours, every 15 seconds.';

@@ -1,5 +1,6 @@
 -- Claims as the claims system tells of them, as they come: JSON lines in *.jsonl files, or a Kafka topic. A claim may be
--- told of several times; it counts once, at its report, with the amount of the first line.
+-- told of several times; it counts once, at its report, with the greatest amount told until the windows of its report
+-- are closed.
 --
 -- A line without a claim_id is a sign of life, as in submissions: nothing reported before its reported_at will come.
 CREATE TABLE claim_events (
