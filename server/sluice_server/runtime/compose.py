@@ -93,7 +93,8 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
     pricing = build_pricing_use_cases(store, clock)
     risk_facts = RiskFactsBoard(model, risk_reader, risk.list_ratings, risk.get_risk_score)
     opened.push_async_callback(risk_facts.close)
-    active_plan = ActivePlan(store, risk=risk_facts)
+    limits = settings.plan_limits
+    active_plan = ActivePlan(store, limits, risk=risk_facts)
     plan_refresh = PlanRefresh(active_plan)
     surroundings = Surroundings(risk=risk_facts, adapters=adapters)
     notices = store.notices({BREAKERS: board.notify, PLANS: plan_refresh.notify})
@@ -135,14 +136,17 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
         cancel_order=CancelOrder(store=store, clock=clock),
         get_order=GetOrder(store),
         list_orders=ListOrders(store),
-        explain=ExplainRoute(plans=active_plan, traffic=board, store=store, clock=clock, risk=risk_facts),
-        validate_plan=ValidatePlan(store=store, surroundings=surroundings),
-        create_plan=CreatePlan(store=store, clock=clock, surroundings=surroundings),
+        explain=ExplainRoute(
+            plans=active_plan, traffic=board, store=store, clock=clock, limits=limits, risk=risk_facts
+        ),
+        validate_plan=ValidatePlan(store=store, limits=limits, surroundings=surroundings),
+        create_plan=CreatePlan(store=store, clock=clock, limits=limits, surroundings=surroundings),
         activate_plan=ActivatePlan(store=store, clock=clock, plans=active_plan, surroundings=surroundings),
         get_plan=GetPlan(store),
         list_plans=ListPlans(store),
-        simulate_plan=SimulatePlan(store=store, plans=active_plan, clock=clock, risk=risk_facts),
+        simulate_plan=SimulatePlan(store=store, plans=active_plan, clock=clock, limits=limits, risk=risk_facts),
     )
+    routing_service = RoutingServicer(routing, settings.request_limits)
     reconcile_policies = ReconcilePolicies(adapters=adapters, calls=calls, store=store, clock=clock)
     control = insurer_control_use_cases(
         store=store,
@@ -157,7 +161,7 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
         services=(
             Service(
                 routing_pb2.DESCRIPTOR.services_by_name["Routing"].full_name,
-                lambda server: routing_pb2_grpc.add_RoutingServicer_to_server(RoutingServicer(routing), server),
+                lambda server: routing_pb2_grpc.add_RoutingServicer_to_server(routing_service, server),
             ),
             Service(
                 insurer_control_pb2.DESCRIPTOR.services_by_name["InsurerControl"].full_name,

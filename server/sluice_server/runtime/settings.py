@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from sluice_server.runtime.limit_settings import LimitSettings
+
 PREFIX = "SLUICE_"
 CONFIG_FILE_KEY = "SLUICE_CONFIG"
 """The environment variable that names the configuration file."""
@@ -26,7 +28,7 @@ class SettingsError(Exception):
     """The server cannot start with these settings. The text names every wrong one, and is meant for a person."""
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings, BaseSettings):
     """Every field can be given as ``SLUICE_NAME`` in the environment or as ``name`` in a TOML or YAML file; the
     environment wins. An unknown name fails the start."""
 

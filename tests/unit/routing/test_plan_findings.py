@@ -303,25 +303,31 @@ def test_a_binding_takes_what_it_leaves_out_from_the_insurer() -> None:
 @pytest.mark.parametrize(
     ("limits", "name"),
     [
-        (PlanLimits(max_source_bytes=100), "max_source_bytes"),
-        (PlanLimits(max_rules=1), "max_rules"),
-        (PlanLimits(max_products=1), "max_products"),
-        (PlanLimits(max_factors=0), "max_factors"),
-        (PlanLimits(max_allocations=1), "max_allocations"),
-        (PlanLimits(max_conditions=2), "max_conditions"),
-        (PlanLimits(max_listed_values=1), "max_listed_values"),
-        (PlanLimits(max_lookup_entries=2), "max_lookup_entries"),
-        (PlanLimits(max_parameters=1), "max_parameters"),
-        (PlanLimits(max_expression_length=10), "max_expression_length"),
+        (PlanLimits(max_source_bytes=100), "plan_max_source_bytes"),
+        (PlanLimits(max_rules=1), "plan_max_rules"),
+        (PlanLimits(max_products=1), "plan_max_products"),
+        (PlanLimits(max_factors=0), "plan_max_factors"),
+        (PlanLimits(max_allocations=1), "plan_max_allocations"),
+        (PlanLimits(max_conditions=2), "plan_max_conditions"),
+        (PlanLimits(max_listed_values=1), "plan_max_listed_values"),
+        (PlanLimits(max_lookup_entries=2), "plan_max_lookup_entries"),
+        (PlanLimits(max_parameters=1), "plan_max_parameters"),
+        (PlanLimits(max_expression_length=10), "plan_max_expression_length"),
+        (PlanLimits(max_text_length=9), "plan_max_text_length"),
+        (PlanLimits(max_insurers=1), "plan_max_insurers"),
+        (PlanLimits(max_description_length=3), "plan_max_description_length"),
     ],
 )
 def test_a_limit_is_named_in_the_error(limits: PlanLimits, name: str) -> None:
-    assert any(name in e.message for e in found(PLAN, limits=limits))
+    source = f"description: long\ninsurers: {{insurer-a: , insurer-b: }}\n{PLAN}"
+    assert any(f"({name})" in e.message for e in found(source, limits=limits))
 
 
 def test_comprehensions_are_limited() -> None:
     nested = "application.attributes.all(k, application.attributes.exists(m, m == k))"
-    assert any("max_comprehensions" in e.message for e in found(changed('application.channel.tier == "gold"', nested)))
+    assert any(
+        "plan_max_comprehensions" in e.message for e in found(changed('application.channel.tier == "gold"', nested))
+    )
 
 
 def test_after_so_many_errors_the_rest_is_not_checked_and_that_is_said() -> None:
@@ -329,7 +335,7 @@ def test_after_so_many_errors_the_rest_is_not_checked_and_that_is_said() -> None
     errors = found(source, limits=PlanLimits(max_findings=10))
     assert [e.line for e in errors[:10]] == list(range(29, 39))
     assert errors[10:] == [
-        Finding(Severity.ERROR, 0, "", "too many errors; the rest was not checked (max_findings is 10)")
+        Finding(Severity.ERROR, 0, "", "too many errors; the rest was not checked (plan_max_findings is 10)")
     ]
 
 
@@ -338,7 +344,7 @@ def test_further_warnings_are_counted_and_forbid_nothing() -> None:
     plan, findings = check_plan(source, PlanLimits(max_findings=10))
     assert plan is not None
     assert len(findings) == 11
-    assert findings[-1].message == "2 more warnings (max_findings is 10)"
+    assert findings[-1].message == "2 more warnings (plan_max_findings is 10)"
 
 
 def test_a_warning_survives_its_text() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from sluice_server.api.routing.limits import RequestLimits
+from sluice_server.domain.routing.limits import PlanLimits
 from sluice_server.runtime.settings import Settings, SettingsError, load_settings
 
 
@@ -105,3 +107,11 @@ def test_a_wrong_value_is_not_quoted() -> None:
     with pytest.raises(SettingsError) as caught:
         load_settings(environ={"SLUICE_ALARM_WEBHOOK_URL": "hunter2"})
     assert "hunter2" not in str(caught.value)
+
+
+def test_every_limit_of_plans_and_requests_is_a_setting() -> None:
+    settings = load_settings(environ={"SLUICE_PLAN_MAX_RULES": "7", "SLUICE_MAX_BATCH": "9"})
+    assert settings.plan_limits == PlanLimits(max_rules=7)
+    assert settings.request_limits == RequestLimits(max_batch=9)
+    with pytest.raises(SettingsError, match=r"max_batch \(from SLUICE_MAX_BATCH\): Input should be .* 1000"):
+        load_settings(environ={"SLUICE_MAX_BATCH": "1001"})

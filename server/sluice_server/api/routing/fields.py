@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from sluice.type.v1.money_pb2 import Money as MoneyMessage
+from sluice_server.api.routing.limits import DEFAULT_REQUEST_LIMITS, RequestLimits
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.money import Money
 
@@ -32,15 +33,16 @@ def is_printable(value: str) -> bool:
 class Fields:
     """Every method returns something usable also when the field is wrong; ``done`` then raises."""
 
-    __slots__ = ("_prefix", "_violations")
+    __slots__ = ("_prefix", "_violations", "limits")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: RequestLimits = DEFAULT_REQUEST_LIMITS) -> None:
         self._violations: list[Violation] = []
         self._prefix = ""
+        self.limits = limits
 
     def under(self, path: str) -> Fields:
         """The fields of a message within the request: named from ``path`` on, and told with the request's."""
-        inner = Fields()
+        inner = Fields(self.limits)
         inner._violations = self._violations
         inner._prefix = f"{self._prefix}{path}."
         return inner
@@ -64,13 +66,19 @@ class Fields:
         """Empty, or an identifier."""
         return self.identifier(path, value) if value else value
 
-    def text(self, path: str, value: str, *, maximum: int = 64, required: bool = True) -> str:
-        """Printable text of at most ``maximum`` characters; when required not empty and not only blanks."""
+    def text(self, path: str, value: str, *, maximum: int = 0, required: bool = True) -> str:
+        """Printable text of at most ``maximum`` characters (0: the limit ``max_text_length``); when required not empty
+        and not only blanks."""
         if not value:
             if required:
                 self.wrong(path, "required")
-        elif len(value) > maximum:
-            self.wrong(path, f"{len(value)} characters; at most {maximum} are accepted")
+        elif len(value) > (maximum or self.limits.max_text_length):
+            limit = (
+                f"{maximum} are accepted"
+                if maximum
+                else f"{self.limits.max_text_length} are accepted (max_text_length)"
+            )
+            self.wrong(path, f"{len(value)} characters; at most {limit}")
         elif not is_printable(value):
             self.wrong(path, "holds control characters or others that cannot be printed")
         elif required and value.isspace():

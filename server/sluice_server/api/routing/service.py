@@ -14,6 +14,7 @@ from sluice.routing.v1 import application_pb2, routing_pb2, routing_pb2_grpc
 from sluice_server.api.context import current_context
 from sluice_server.api.errors import failure_of
 from sluice_server.api.routing import simulation, wire
+from sluice_server.api.routing.limits import DEFAULT_REQUEST_LIMITS, RequestLimits
 from sluice_server.domain.context import CallContext
 from sluice_server.domain.orders.cancel import CancelOrder
 from sluice_server.domain.orders.queries import GetOrder, ListOrders
@@ -57,11 +58,12 @@ class RoutingUseCases:
 class RoutingServicer(routing_pb2_grpc.RoutingServicer):
     """Every RPC's meaning is in its comment in the contract."""
 
-    def __init__(self, use_cases: RoutingUseCases) -> None:
+    def __init__(self, use_cases: RoutingUseCases, limits: RequestLimits = DEFAULT_REQUEST_LIMITS) -> None:
         self._use = use_cases
+        self._limits = limits
 
     async def Route(self, request: routing_pb2.RouteRequest, context: _ServicerContext) -> routing_pb2.RouteResponse:
-        application = wire.application(request.application, given=request.HasField("application"))
+        application = wire.application(request.application, given=request.HasField("application"), limits=self._limits)
         return wire.route_response(await self._use.route(application, current_context()))
 
     async def RouteBatch(
@@ -80,11 +82,11 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
     async def ExplainRoute(
         self, request: routing_pb2.ExplainRouteRequest, context: _ServicerContext
     ) -> routing_pb2.ExplainRouteResponse:
-        application, version = wire.explain(request)
+        application, version = wire.explain(request, self._limits)
         return wire.explanation_message(await self._use.explain(application, version, current_context()))
 
     async def Submit(self, request: routing_pb2.SubmitRequest, context: _ServicerContext) -> routing_pb2.SubmitResponse:
-        application = wire.application(request.application, given=request.HasField("application"))
+        application = wire.application(request.application, given=request.HasField("application"), limits=self._limits)
         return wire.submit_response(await self._use.submit(application, current_context()))
 
     async def ReportOutcome(
@@ -153,7 +155,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
         self, request: routing_pb2.SimulatePlanRequest, context: _ServicerContext
     ) -> AsyncGenerator[routing_pb2.SimulatePlanResponse, None]:
         # Thousands of applications are read aside, so that other calls go on meanwhile.
-        wanted = await asyncio.to_thread(simulation.request, request)
+        wanted = await asyncio.to_thread(simulation.request, request, self._limits)
         async with aclosing(self._use.simulate_plan(wanted)) as steps:
             async for step in steps:
                 yield simulation.response(step)
@@ -162,12 +164,12 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
         self, messages: Sequence[application_pb2.Application], context: CallContext
     ) -> list[routing_pb2.RouteResult]:
         """Routes all at once, so that their decisions share commits. One that fails, fails alone."""
-        wire.batch(messages)
+        wire.batch(messages, self._limits)
         results = [routing_pb2.RouteResult(application_id=message.application_id) for message in messages]
         applications: dict[int, Application] = {}
         for place, message in enumerate(messages):
             try:
-                applications[place] = wire.batch_item(message, place)
+                applications[place] = wire.batch_item(message, place, self._limits)
             except Exception as error:  # noqa: BLE001 - one bad application fails alone, whatever is wrong with it
                 results[place].failure.CopyFrom(_failure(error, context))
         routed = await self._use.route.many(list(applications.values()), context)

@@ -6,15 +6,14 @@ from sluice.routing.v1 import routing_pb2
 from sluice.type.v1 import money_pb2
 from sluice_server.api.routing import wire
 from sluice_server.api.routing.fields import Fields
+from sluice_server.api.routing.limits import RequestLimits
 from sluice_server.domain.money import Money
 from sluice_server.domain.routing.simulate import LARGEST_LIMIT, Simulation, SimulationStep
 
-MOST_APPLICATIONS = 10_000
 
-
-def request(message: routing_pb2.SimulatePlanRequest) -> Simulation:
+def request(message: routing_pb2.SimulatePlanRequest, limits: RequestLimits) -> Simulation:
     """Raises InvalidInput with every violation."""
-    fields = Fields()
+    fields = Fields(limits)
     version = 0
     if message.WhichOneof("draft") is None:
         fields.wrong("draft", "required: source or version")
@@ -32,8 +31,9 @@ def request(message: routing_pb2.SimulatePlanRequest) -> Simulation:
         fields.wrong(
             "applications", "not together with created_after, created_before or limit, which choose stored ones"
         )
-    if len(applications) > MOST_APPLICATIONS:
-        fields.wrong("applications", f"{len(applications)} applications; at most {MOST_APPLICATIONS} are accepted")
+    if len(applications) > limits.max_simulated:
+        accepted = f"at most {limits.max_simulated} are accepted (max_simulated)"
+        fields.wrong("applications", f"{len(applications)} applications; {accepted}")
         fields.done()
     fields.repeated("applications", (a.application_id for a in applications), "application_id")
     read = tuple(wire.application_in(a, fields, f"applications[{i}]") for i, a in enumerate(applications))

@@ -14,6 +14,7 @@ from sluice.routing.v1 import application_pb2, decision_pb2, order_pb2, plan_pb2
 from sluice.type.v1 import money_pb2
 from sluice_server.api.errors import Failure
 from sluice_server.api.routing.fields import Fields
+from sluice_server.api.routing.limits import DEFAULT_REQUEST_LIMITS, RequestLimits
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.cancel import Cancellation
 from sluice_server.domain.orders.decide import RoutedOrder
@@ -27,8 +28,6 @@ from sluice_server.domain.routing.model import Application, Binding, Channel, De
 from sluice_server.domain.routing.ports import StoredPlan
 from sluice_server.domain.routing.publish import Activation, PlanDraft
 
-MAXIMUM_BATCH = 1_000
-MAXIMUM_ATTRIBUTES = 64
 MAXIMUM_REASON = 1_000
 MAXIMUM_VERSION = 2**63 - 1
 
@@ -37,9 +36,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # --- requests --------------------------------------------------------------------------------------------------------
 
 
-def application(message: application_pb2.Application, *, given: bool = True) -> Application:
+def application(
+    message: application_pb2.Application, *, given: bool = True, limits: RequestLimits = DEFAULT_REQUEST_LIMITS
+) -> Application:
     """Raises InvalidInput with every violation, each named from ``application.`` on."""
-    fields = Fields()
+    fields = Fields(limits)
     if not given:
         fields.wrong("application", "required")
         fields.done()
@@ -99,39 +100,47 @@ def _attributes(given: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
     if not given:
         return {}
     attributes = dict(given)
-    if len(attributes) > MAXIMUM_ATTRIBUTES:
-        fields.wrong("attributes", f"{len(attributes)} entries; at most {MAXIMUM_ATTRIBUTES} are accepted")
+    limits = fields.limits
+    if len(attributes) > limits.max_attributes:
+        accepted = f"at most {limits.max_attributes} are accepted (max_attributes)"
+        fields.wrong("attributes", f"{len(attributes)} entries; {accepted}")
         return {}
     for key, value in attributes.items():
         if not 1 <= len(key) <= 64 or not key.isprintable():
             fields.wrong("attributes", f"a key must have 1 to 64 printable characters; {key[:64]!r} has not")
-        fields.text(f"attributes[{key[:64]}]", value, maximum=256, required=False)
+        path = f"attributes[{key[:64]}]"
+        if len(value) > limits.max_attribute_length:
+            accepted = f"at most {limits.max_attribute_length} are accepted (max_attribute_length)"
+            fields.wrong(path, f"{len(value)} characters; {accepted}")
+        else:
+            fields.text(path, value, maximum=limits.max_attribute_length, required=False)
     return attributes
 
 
-def batch(messages: Sequence[application_pb2.Application]) -> None:
+def batch(messages: Sequence[application_pb2.Application], limits: RequestLimits) -> None:
     """Checks what concerns a batch as a whole. Raises InvalidInput."""
-    fields = Fields()
+    fields = Fields(limits)
+    accepted = f"1 to {limits.max_batch:,} are accepted (max_batch)"
     if not messages:
-        fields.wrong("applications", "empty; 1 to 1,000 are accepted")
-    elif len(messages) > MAXIMUM_BATCH:
-        fields.wrong("applications", f"{len(messages)} applications; 1 to 1,000 are accepted")
+        fields.wrong("applications", f"empty; {accepted}")
+    elif len(messages) > limits.max_batch:
+        fields.wrong("applications", f"{len(messages)} applications; {accepted}")
     else:
         fields.repeated("applications", (m.application_id for m in messages), "application_id")
     fields.done()
 
 
-def batch_item(message: application_pb2.Application, index: int) -> Application:
+def batch_item(message: application_pb2.Application, index: int, limits: RequestLimits) -> Application:
     """One application of a batch. Raises InvalidInput, named from ``applications[index].`` on."""
-    fields = Fields()
+    fields = Fields(limits)
     read = application_in(message, fields, f"applications[{index}]")
     fields.done()
     return read
 
 
-def explain(request: routing_pb2.ExplainRouteRequest) -> tuple[Application, int]:
+def explain(request: routing_pb2.ExplainRouteRequest, limits: RequestLimits) -> tuple[Application, int]:
     """The application and the plan's version (0: the active one)."""
-    fields = Fields()
+    fields = Fields(limits)
     version = fields.whole("plan_version", request.plan_version, minimum=0, maximum=MAXIMUM_VERSION)
     if not request.HasField("application"):
         fields.wrong("application", "required")

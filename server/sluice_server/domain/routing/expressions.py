@@ -101,7 +101,7 @@ def compile_expression(
     """The compiled expression, or what is wrong with it. ``factors``: those it may read, None in a factor itself."""
     if len(source) > limits.max_expression_length:
         limit = limits.max_expression_length
-        return None, [f"{len(source)} characters; at most {limit} are accepted (max_expression_length)"]
+        return None, [f"{len(source)} characters; at most {limit} are accepted (plan_max_expression_length)"]
     try:
         program = cel.compile(source)
         references = program.references()
@@ -113,7 +113,7 @@ def compile_expression(
     if len(macros) > limits.max_comprehensions:
         problems.append(
             f"{len(macros)} of all, exists, exists_one, map, filter; at most {limits.max_comprehensions} is accepted "
-            "(max_comprehensions)"
+            "(plan_max_comprehensions)"
         )
     masked = _STRING.sub(lambda literal: " " * len(literal.group()), source)
     needs, need_problems = read_needs(source, masked, allowed=factors is None)

@@ -85,7 +85,7 @@ class Findings:
     def sorted(self) -> tuple[Finding, ...]:
         """By line. When there were more than the maximum, the last ones say so."""
         found = sorted((*self._errors, *self._warnings), key=lambda f: (f.line, f.path, f.message))
-        limit = f"max_findings is {self._maximum}"
+        limit = f"plan_max_findings is {self._maximum}"
         if self._more_errors:
             found.append(Finding(Severity.ERROR, 0, "", f"too many errors; the rest was not checked ({limit})"))
         if self._more_warnings:

@@ -1,4 +1,4 @@
-"""How big a plan may be. Every refusal names the limit that it comes from."""
+"""How big a plan may be. Every refusal names the limit that it comes from, as the setting ``plan_max_…``."""
 
 from __future__ import annotations
 

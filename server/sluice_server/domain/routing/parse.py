@@ -1,28 +1,25 @@
-"""From a plan's text to its document: structure, types and lengths. What the words mean is checked in ``validate``."""
+"""From a plan's text to its document: structure, types and lengths. What the words mean is checked in ``resolve``."""
 
 from __future__ import annotations
 
 import re
 
+from sluice_server.domain.routing.conditions import ConditionParser
 from sluice_server.domain.routing.document import (
     AllocationText,
-    Between,
     BindingText,
-    Condition,
     Deficit,
     FactorText,
-    OneOf,
     OnExhausted,
     PlanDocument,
     ProductText,
     RuleText,
     Split,
-    StartsWith,
 )
 from sluice_server.domain.routing.fields import FactorValue
 from sluice_server.domain.routing.findings import Findings
 from sluice_server.domain.routing.limits import PlanLimits
-from sluice_server.domain.routing.section import Section, text_of
+from sluice_server.domain.routing.section import TEXT_LIMIT, Section, text_of
 from sluice_server.domain.routing.yaml_tree import Tree, read_tree
 
 INSURER_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -34,7 +31,7 @@ def parse_plan(source: str, findings: Findings, limits: PlanLimits) -> PlanDocum
     """The document, as far as it can be read; None when it is no YAML mapping. What is wrong is in ``findings``."""
     size = len(source.encode("utf-8", "surrogatepass"))
     if size > limits.max_source_bytes:
-        findings.error(0, "", f"{size} bytes; at most {limits.max_source_bytes} are accepted (max_source_bytes)")
+        findings.error(0, "", f"{size} bytes; at most {limits.max_source_bytes} are accepted (plan_max_source_bytes)")
         return None
     tree = read_tree(source, findings)
     if tree is None:
@@ -49,24 +46,27 @@ class _Parser:
     def __init__(self, findings: Findings, limits: PlanLimits) -> None:
         self._findings = findings
         self._limits = limits
+        self._conditions = ConditionParser(findings, limits)
 
     def plan(self, tree: Tree) -> PlanDocument:
         limits = self._limits
         section = Section(tree, "", self._findings, "a plan")
         name = section.text("plan", maximum=64, required=True)
-        description = section.text("description", maximum=limits.max_description_length)
+        description = section.text(
+            "description", maximum=limits.max_description_length, limit_name="plan_max_description_length"
+        )
         insurers = self._insurers(section)
         products = tuple(
             self._product(item, f"products[{i}]")
             for i, item in enumerate(
-                section.items("products", maximum=limits.max_products, limit_name="max_products", required=True)
+                section.items("products", maximum=limits.max_products, limit_name="plan_max_products", required=True)
             )
         )
         factors = self._factors(section)
         rules = tuple(
             self._rule(item, f"rules[{i}]")
             for i, item in enumerate(
-                section.items("rules", maximum=limits.max_rules, limit_name="max_rules", required=True)
+                section.items("rules", maximum=limits.max_rules, limit_name="plan_max_rules", required=True)
             )
         )
         section.done()
@@ -82,7 +82,8 @@ class _Parser:
             self._findings.error(
                 section.line,
                 "insurers",
-                f"{len(section.entries)} insurers; at most {self._limits.max_insurers} are accepted (max_insurers)",
+                f"{len(section.entries)} insurers; at most {self._limits.max_insurers} are accepted "
+                "(plan_max_insurers)",
             )
             return declared
         for insurer, entry in section.entries.items():
@@ -129,7 +130,7 @@ class _Parser:
             self._findings.error(
                 section.line,
                 "factors",
-                f"{len(section.entries)} factors; at most {self._limits.max_factors} are accepted (max_factors)",
+                f"{len(section.entries)} factors; at most {self._limits.max_factors} are accepted (plan_max_factors)",
             )
             return ()
         return tuple(self._factor(name, entry) for name, entry in section.entries.items())
@@ -164,17 +165,19 @@ class _Parser:
         rule = RuleText(
             line=section.line,
             name=name,
-            match=self._match(section),
+            match=self._conditions.match(section),
             when=when,
             when_line=section.line_of("when"),
             split=section.choice("split", Split, Split.STICKY),
-            sticky_key=section.text("sticky_key", maximum=limits.max_text_length, default=DEFAULT_STICKY_KEY),
+            sticky_key=section.text(
+                "sticky_key", maximum=limits.max_text_length, limit_name=TEXT_LIMIT, default=DEFAULT_STICKY_KEY
+            ),
             on_exhausted=section.choice("on_exhausted", OnExhausted, OnExhausted.PARK),
             allocations=tuple(
                 self._allocation(item, f"{path}.allocations[{i}]")
                 for i, item in enumerate(
                     section.items(
-                        "allocations", maximum=limits.max_allocations, limit_name="max_allocations", required=True
+                        "allocations", maximum=limits.max_allocations, limit_name="plan_max_allocations", required=True
                     )
                 )
             ),
@@ -184,96 +187,6 @@ class _Parser:
         section.get("description")
         section.done()
         return rule
-
-    def _match(self, rule: Section) -> dict[str, Condition]:
-        tree = rule.get("match")
-        if tree is None:
-            return {}
-        section = Section(tree, rule.at("match"), self._findings, "match")
-        if len(section.entries) > self._limits.max_conditions:
-            self._findings.error(
-                section.line,
-                section.path,
-                f"{len(section.entries)} conditions; at most {self._limits.max_conditions} are accepted "
-                "(max_conditions)",
-            )
-            return {}
-        conditions: dict[str, Condition] = {}
-        for field_path, entry in section.entries.items():
-            condition = self._condition(entry, section.at(field_path[:128]))
-            if condition is not None:
-                conditions[field_path] = condition
-        return conditions
-
-    def _condition(self, tree: Tree, path: str) -> Condition | None:
-        if isinstance(tree.value, dict):
-            return self._bounds(tree, path)
-        if isinstance(tree.value, list):
-            return self._listed(tree, path)
-        if tree.value is None:
-            self._findings.error(
-                tree.line, path, "matches nothing; give a value, a list, or prefix/at_least/above/at_most/below"
-            )
-            return None
-        value = self._value(tree, path)
-        return None if value is None else OneOf((value,), tree.line)
-
-    def _listed(self, tree: Tree, path: str) -> OneOf | None:
-        assert isinstance(tree.value, list)
-        if not tree.value:
-            self._findings.error(tree.line, path, "an empty list matches nothing")
-            return None
-        if len(tree.value) > self._limits.max_listed_values:
-            self._findings.error(
-                tree.line,
-                path,
-                f"{len(tree.value)} values; at most {self._limits.max_listed_values} are accepted (max_listed_values)",
-            )
-            return None
-        values = [self._value(item, f"{path}[{i}]") for i, item in enumerate(tree.value)]
-        given = tuple(v for v in values if v is not None)
-        if len({(type(v), v) for v in given}) < len(given):
-            self._findings.warning(tree.line, path, "a value is listed twice")
-        return OneOf(given, tree.line) if len(given) == len(values) else None
-
-    def _value(self, tree: Tree, path: str) -> FactorValue | None:
-        if isinstance(tree.value, list | dict) or tree.value is None:
-            self._findings.error(tree.line, path, f"must be a single value, this is {tree.kind()}")
-            return None
-        if isinstance(tree.value, str) and tree.value:
-            return text_of(tree, path, self._limits.max_text_length, self._findings) or None
-        return tree.value
-
-    def _bounds(self, tree: Tree, path: str) -> Condition | None:
-        section = Section(tree, path, self._findings, "a condition")
-        prefix = section.get("prefix")
-        if prefix is not None:
-            section.done()
-            return self._prefix(prefix, section.at("prefix"))
-        bounds = Between(
-            tree.line,
-            at_least=section.number("at_least"),
-            above=section.number("above"),
-            at_most=section.number("at_most"),
-            below=section.number("below"),
-        )
-        section.done()
-        if not section.entries:
-            self._findings.error(tree.line, path, "an empty condition; give prefix, at_least, above, at_most or below")
-            return None
-        return bounds
-
-    def _prefix(self, tree: Tree, path: str) -> StartsWith | None:
-        items = tree.value if isinstance(tree.value, list) else [tree]
-        if not items or len(items) > self._limits.max_listed_values:
-            self._findings.error(
-                tree.line,
-                path,
-                f"must be a text or a list of 1 to {self._limits.max_listed_values} texts (max_listed_values)",
-            )
-            return None
-        prefixes = tuple(text_of(item, path, self._limits.max_text_length, self._findings) for item in items)
-        return StartsWith(prefixes, tree.line) if all(prefixes) else None
 
     def _allocation(self, tree: Tree, path: str) -> AllocationText:
         section = Section(tree, path, self._findings, "an allocation")
@@ -304,18 +217,18 @@ class _Parser:
                     entry.line,
                     inner.path,
                     f"{len(inner.entries)} parameters; at most {self._limits.max_parameters} are accepted "
-                    "(max_parameters)",
+                    "(plan_max_parameters)",
                 )
             for key, value in list(inner.entries.items())[: self._limits.max_parameters]:
                 lines[f"parameters.{key}"] = value.line
                 if len(key) > 64 or not key.isprintable() or not key:
                     self._findings.error(value.line, inner.path, "a parameter's name has 1 to 64 printable characters")
                 else:
-                    parameters[key] = text_of(value, inner.at(key), maximum, self._findings)
+                    parameters[key] = text_of(value, inner.at(key), maximum, self._findings, TEXT_LIMIT)
         binding = BindingText(
             section.line,
-            insurer_product_code=section.text("insurer_product_code", maximum=maximum),
-            insurer_plan_code=section.text("insurer_plan_code", maximum=maximum),
+            insurer_product_code=section.text("insurer_product_code", maximum=maximum, limit_name=TEXT_LIMIT),
+            insurer_plan_code=section.text("insurer_plan_code", maximum=maximum, limit_name=TEXT_LIMIT),
             endpoint=section.text("endpoint", maximum=64),
             parameters=parameters,
             lines=lines,

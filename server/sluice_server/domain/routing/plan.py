@@ -73,7 +73,7 @@ def _fits_in_memory(plan: ResolvedPlan, findings: Findings, limits: PlanLimits) 
                 rule.text.line,
                 f"rules[{rule.place}].match",
                 f"with this rule the listed values multiply to more than {limits.max_lookup_entries} combinations "
-                "(max_lookup_entries); use prefixes, ranges or a factor instead of long lists",
+                "(plan_max_lookup_entries); use prefixes, ranges or a factor instead of long lists",
             )
             return False
     return True

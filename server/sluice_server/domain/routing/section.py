@@ -14,6 +14,8 @@ from sluice_server.domain.routing.yaml_tree import Tree
 
 E = TypeVar("E", bound=StrEnum)
 
+TEXT_LIMIT = "plan_max_text_length"
+
 
 class Section:
     """A mapping at ``path``. Every reading method takes a key; ``done()`` reports the keys nobody asked for."""
@@ -52,12 +54,12 @@ class Section:
             return None
         return tree
 
-    def text(self, key: str, *, maximum: int, required: bool = False, default: str = "") -> str:
+    def text(self, key: str, *, maximum: int, limit_name: str = "", required: bool = False, default: str = "") -> str:
         """Text of at most ``maximum`` characters; ``default`` when absent or wrong (which is reported)."""
         tree = self.get(key, required=required)
         if tree is None:
             return default
-        return text_of(tree, self.at(key), maximum, self.findings) or default
+        return text_of(tree, self.at(key), maximum, self.findings, limit_name) or default
 
     def integer(self, key: str, *, minimum: int, maximum: int, required: bool = False) -> int | None:
         """A whole number within bounds; None when absent or wrong."""
@@ -123,14 +125,16 @@ class Section:
                 self.findings.error(tree.line, self.at(shown), f"unknown key {shown!r}{hint}")
 
 
-def text_of(tree: Tree, path: str, maximum: int, findings: Findings) -> str:
-    """The text of a scalar; empty when it is none (which is reported)."""
+def text_of(tree: Tree, path: str, maximum: int, findings: Findings, limit_name: str = "") -> str:
+    """The text of a scalar; empty when it is none (which is reported). ``limit_name``: the setting that ``maximum``
+    comes from, if it is one."""
     if not isinstance(tree.value, str):
         hint = "; write it in quotes" if isinstance(tree.value, int | float) else ""
         findings.error(tree.line, path, f"must be text, this is {tree.kind()}{hint}")
         return ""
     if len(tree.value) > maximum:
-        findings.error(tree.line, path, f"{len(tree.value)} characters; at most {maximum} are accepted")
+        limit = f" ({limit_name})" if limit_name else ""
+        findings.error(tree.line, path, f"{len(tree.value)} characters; at most {maximum} are accepted{limit}")
         return ""
     if not tree.value.strip():
         findings.error(tree.line, path, "empty")
