@@ -59,7 +59,7 @@ def submission_lines(count: int, hours: float, seed: int) -> list[Line]:
 
 
 def claim_lines(count: int, days: float, seed: int) -> list[Line]:
-    """Lines by the moment of the report, a tenth of them told twice with another amount; the last of a shop are a surge."""
+    """Lines by the moment of the report, a tenth of them told twice with another amount; the last are a surge."""
     chance = random.Random(seed)
     moments = sorted(chance.random() * days * 86_400 for _ in range(count))
     surge = [days * 86_400 + 900 * chance.random() for _ in range(25)]
