@@ -33,7 +33,7 @@ RATING_BASIS_CLAIM_FREQUENCY: RatingBasis
 RATING_BASIS_LOSS_RATIO: RatingBasis
 
 class Rating(_message.Message):
-    __slots__ = ("entity", "entity_id", "grade", "basis", "raw", "raw_interval", "adjusted", "adjusted_interval", "mix_adjusted", "credibility", "portfolio", "probability_better", "probability_worse", "probability_much_worse", "exposure_years", "claims", "expected_claims", "warnings")
+    __slots__ = ("entity", "entity_id", "grade", "basis", "raw", "raw_interval", "adjusted", "adjusted_interval", "mix_adjusted", "credibility", "portfolio", "probability_better", "probability_worse", "probability_much_worse", "exposure_years", "claims", "expected_claims", "warnings", "reported_share", "mix_adjusted_interval", "mix_grade")
     ENTITY_FIELD_NUMBER: _ClassVar[int]
     ENTITY_ID_FIELD_NUMBER: _ClassVar[int]
     GRADE_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +52,9 @@ class Rating(_message.Message):
     CLAIMS_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_CLAIMS_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    REPORTED_SHARE_FIELD_NUMBER: _ClassVar[int]
+    MIX_ADJUSTED_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    MIX_GRADE_FIELD_NUMBER: _ClassVar[int]
     entity: str
     entity_id: str
     grade: RatingGrade
@@ -70,7 +73,10 @@ class Rating(_message.Message):
     claims: int
     expected_claims: float
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, entity: _Optional[str] = ..., entity_id: _Optional[str] = ..., grade: _Optional[_Union[RatingGrade, str]] = ..., basis: _Optional[_Union[RatingBasis, str]] = ..., raw: _Optional[float] = ..., raw_interval: _Optional[_Union[_data_pb2.Interval, _Mapping]] = ..., adjusted: _Optional[float] = ..., adjusted_interval: _Optional[_Union[_data_pb2.Interval, _Mapping]] = ..., mix_adjusted: _Optional[float] = ..., credibility: _Optional[float] = ..., portfolio: _Optional[float] = ..., probability_better: _Optional[float] = ..., probability_worse: _Optional[float] = ..., probability_much_worse: _Optional[float] = ..., exposure_years: _Optional[float] = ..., claims: _Optional[int] = ..., expected_claims: _Optional[float] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    reported_share: float
+    mix_adjusted_interval: _data_pb2.Interval
+    mix_grade: RatingGrade
+    def __init__(self, entity: _Optional[str] = ..., entity_id: _Optional[str] = ..., grade: _Optional[_Union[RatingGrade, str]] = ..., basis: _Optional[_Union[RatingBasis, str]] = ..., raw: _Optional[float] = ..., raw_interval: _Optional[_Union[_data_pb2.Interval, _Mapping]] = ..., adjusted: _Optional[float] = ..., adjusted_interval: _Optional[_Union[_data_pb2.Interval, _Mapping]] = ..., mix_adjusted: _Optional[float] = ..., credibility: _Optional[float] = ..., portfolio: _Optional[float] = ..., probability_better: _Optional[float] = ..., probability_worse: _Optional[float] = ..., probability_much_worse: _Optional[float] = ..., exposure_years: _Optional[float] = ..., claims: _Optional[int] = ..., expected_claims: _Optional[float] = ..., warnings: _Optional[_Iterable[str]] = ..., reported_share: _Optional[float] = ..., mix_adjusted_interval: _Optional[_Union[_data_pb2.Interval, _Mapping]] = ..., mix_grade: _Optional[_Union[RatingGrade, str]] = ...) -> None: ...
 
 class ListRatingsRequest(_message.Message):
     __slots__ = ("entity", "basis", "grades", "entity_ids", "page_size", "page_token", "data_version", "interval_level")
