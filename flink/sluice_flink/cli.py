@@ -22,11 +22,14 @@ from sluice_flink.cluster import ClusterFailed, loopback_cluster
 from sluice_flink.embedded import EmbeddedSettings, RemoteCluster
 from sluice_flink.findings import JobFailed
 from sluice_flink.fremtpl2 import import_fremtpl2
+from sluice_flink.input_state import StateInUse
 from sluice_flink.inputs import BadInput
 from sluice_flink.jdbc_input import is_database
 from sluice_flink.progress import live_display, summary_table
-from sluice_flink.publish import BadResults, NoSuchVersion, roll_back
+from sluice_flink.publish import BaseReplaced, NoSuchVersion, incremental_summary, roll_back
+from sluice_flink.result_files import BadResults
 from sluice_flink.risk_store import BadStoreUrl
+from sluice_flink.stream_cli import stream
 from sluice_flink.work_folder import ForeignFiles, claim
 
 
@@ -38,6 +41,7 @@ class Target(enum.StrEnum):
 
 
 app = typer.Typer(help="FlinkSQL jobs of the risk query store: generate, import, run, publish.", no_args_is_help=True)
+app.command()(stream)
 _errors = Console(stderr=True)
 
 
@@ -71,10 +75,18 @@ def run(
     ),
     parallelism: Annotated[int, typer.Option(min=1, help="Slots to use.")] = EmbeddedSettings().parallelism,
     reject_limit: Annotated[float, typer.Option(min=0, max=1, help="Share of a table's rows that may be bad.")] = 0.01,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Compute anew what the changed files reach; take the rest over.")
+    ] = False,
+    state: Annotated[Path, typer.Option(help="What incremental runs remember of the input; a folder of its own.")] = (
+        Path("build/flink-state")
+    ),
     keep: Annotated[int, typer.Option(min=1, help="Data versions that stay readable.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Run all jobs on the embedded mini cluster and publish one data version. Exit 1: nothing was published."""
+    if incremental and is_database(source):
+        raise typer.BadParameter("which rows of a database have changed is not known", param_hint="--incremental")
     parameters = job.RunParameters(
         Path("." if is_database(source) else source),
         orders,
@@ -85,6 +97,7 @@ def run(
         keep_versions=keep,
         flink=EmbeddedSettings(parallelism=parallelism),
         database=job.SourceDatabase(source, schema, connectors) if is_database(source) else None,
+        state_dir=state if incremental else None,
         remote=_cluster(rest, parallelism) if target is Target.REMOTE else None,
     )
     try:
@@ -92,12 +105,14 @@ def run(
             report = job.run(parameters, _now, display)
     except BadInput as error:
         _fail("nothing published, the input can not be read", *error.problems)
-    except (JobFailed, BadStoreUrl, BadResults, ForeignFiles) as error:
+    except (JobFailed, BadStoreUrl, BadResults, BaseReplaced, ForeignFiles, StateInUse) as error:
         _fail(str(error))
     if as_json:
         findings = [{"source": s, "finding": f, "rows": n} for (s, f), n in sorted(report.findings.items()) if n]
         document = {
             "data_version": report.data_version,
+            "unchanged": report.unchanged,
+            "incremental": incremental_summary(report.base, report.taken_over),
             "watermark": report.watermark.isoformat(),
             "row_counts": dict(report.row_counts),
             "findings": findings,
@@ -107,7 +122,10 @@ def run(
         }
         typer.echo(json.dumps(document, indent=2))
         return
-    _errors.print(summary_table("Flink job", report.row_counts, report.findings, report.seconds))
+    if report.unchanged:
+        typer.echo(f"nothing has changed since data version {report.data_version}")
+        return
+    _errors.print(summary_table("Flink job", report.row_counts, report.findings, report.seconds, report.base))
     typer.echo(f"published data version {report.data_version} (watermark {report.watermark.isoformat()})")
 
 

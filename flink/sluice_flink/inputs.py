@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import os
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
+from sluice_flink.input_state import InputState, StagedFile
 from sluice_flink.sql_files import TableSchema, source_tables
 from sluice_flink.table_files import SUFFIXES, FileCheck, convert, copy_rows, header_problem
 
@@ -59,17 +62,20 @@ class StagedInput:
     newest: Mapping[str, str] = field(default_factory=dict)
     """The latest event time by source table (see `EVENT_TIMES`), as the source writes it."""
     unreadable: tuple[UnreadableRow, ...] = ()
+    entries: tuple[StagedFile, ...] = ()
+    """The files one by one."""
 
     def describe(self) -> dict[str, object]:
         """What a data version tells about its input."""
         return {"files": self.files, "bytes": self.size_bytes, "rows": dict(self.rows), "newest": dict(self.newest)}
 
 
-def stage(input_dir: Path, orders_dir: Path | None, work: Path) -> StagedInput:
+def stage(input_dir: Path, orders_dir: Path | None, work: Path, known: InputState | None = None) -> StagedInput:
     """Check every source file and lay its rows under `work`. Raises `BadInput` naming all that is wrong.
 
     A table is a folder of files (`policies/*.csv`, `.parquet` or `.jsonl`) or one file (`policies.csv` …). Orders are
-    JSON lines and are read where they are, unless some of them can not be read.
+    JSON lines. Folders inside of a table's folder are its partitions. A file whose content is in `known` is not read
+    again but for its digest.
     """
     tables = [table for table in source_tables().values() if table.name != ORDERS]
     problems: list[str] = []
@@ -81,11 +87,11 @@ def stage(input_dir: Path, orders_dir: Path | None, work: Path) -> StagedInput:
     if problems:
         raise BadInput(problems)
 
-    staging = _Staging(work / "staged")
+    staging = _Staging(work / "staged", known)
     for table in tables:
         staging.folder(table.name)
         for number, path in enumerate(files[table.name]):
-            staging.add(table, path, staging.folder(table.name) / f"part-{number:04d}.csv")
+            staging.add(table, input_dir, path, f"{table.name}/part-{number:04d}.csv")
     orders = staging.orders(orders_dir)
     staging.write_unreadable()
     return staging.done(orders)
@@ -121,44 +127,63 @@ def _files(input_dir: Path, table: TableSchema, problems: list[str]) -> list[Pat
     return found or single
 
 
+def _stage_file(path: Path, target: Path, table: TableSchema) -> FileCheck:
+    event_time = EVENT_TIMES.get(table.name)
+    if path.suffix == ".csv":
+        return copy_rows(path, target, table, event_time)
+    return convert(path, target, table, event_time, keep_json=table.name == ORDERS)
+
+
+def _link(kept: Path, target: Path) -> None:
+    """The same rows once more, without a copy of them where the file system allows it."""
+    try:
+        os.link(kept, target)
+    except OSError:
+        shutil.copyfile(kept, target)
+
+
 class _Staging:
     """What has been staged so far."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, known: InputState | None = None) -> None:
         self._root = root
+        self._known = {(file.table, file.digest): (known.path(file), file) for file in known.files} if known else {}
         self.digest = hashlib.sha256()
         self.files = 0
         self.size = 0
         self.rows: dict[str, int] = {}
         self.newest: dict[str, str] = {}
         self.unreadable: list[UnreadableRow] = []
+        self.entries: list[StagedFile] = []
 
     def folder(self, table: str) -> Path:
         folder = self._root / table
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def add(self, table: TableSchema, path: Path, target: Path) -> None:
-        """Stage the rows of one file; digest, count and check them."""
-        self._digest(table.name, path)
-        stage_file: Callable[..., FileCheck] = copy_rows if path.suffix == ".csv" else convert
-        try:
-            check = stage_file(path, target, table, EVENT_TIMES.get(table.name))
-        except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-            raise BadInput([f"{table.name}, {path.name}: {error}"]) from error
+    def add(self, table: TableSchema, root: Path, path: Path, name: str) -> None:
+        """Stage the rows of one file as `name`; digest, count and check them."""
+        digest = self._digest(table.name, path)
+        target = self._root / name
+        known = self._known.get((table.name, digest))
+        if known is not None:
+            _link(known[0], target)
+            check = known[1].check
+        else:
+            try:
+                check = _stage_file(path, target, table)
+            except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+                raise BadInput([f"{table.name}, {path.name}: {error}"]) from error
         self._note(table.name, path, check)
+        self.entries.append(StagedFile(table.name, path.relative_to(root).as_posix(), digest, name, check))
 
     def orders(self, orders_dir: Path | None) -> Path:
-        """Check the order files; returns the folder to read, which is `orders_dir` unless lines had to be left out."""
+        """Check and stage the order files; returns the folder to read."""
         folder = self.folder(ORDERS)
-        table = source_tables()[ORDERS]
         paths = sorted(orders_dir.rglob("*.jsonl")) if orders_dir is not None else []
-        checks: list[tuple[Path, FileCheck]] = []
         for number, path in enumerate(paths):
-            self._digest(ORDERS, path)
-            check = convert(path, folder / f"part-{number:05d}.jsonl", table, EVENT_TIMES[ORDERS], keep_json=True)
-            self._note(ORDERS, path, check)
-            checks.append((path, check))
+            assert orders_dir is not None
+            self.add(source_tables()[ORDERS], orders_dir, path, f"{ORDERS}/part-{number:05d}.jsonl")
         return folder
 
     def write_unreadable(self) -> None:
@@ -171,15 +196,16 @@ class _Staging:
         """Everything staged, with the orders in their folder."""
         return StagedInput(
             self._root, orders, f"sha256:{self.digest.hexdigest()}", self.files, self.size, self.rows, self.newest,
-            tuple(self.unreadable),
+            tuple(self.unreadable), tuple(self.entries),
         )  # fmt: skip
 
-    def _digest(self, table: str, path: Path) -> None:
-        self.digest.update(f"{table}\n".encode())
+    def _digest(self, table: str, path: Path) -> str:
         with path.open("rb") as file:
-            self.digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest = hashlib.file_digest(file, "sha256")
+        self.digest.update(f"{table}\n".encode() + digest.digest())
         self.files += 1
         self.size += path.stat().st_size
+        return digest.hexdigest()
 
     def _note(self, table: str, path: Path, check: FileCheck) -> None:
         self.rows[table] = self.rows.get(table, 0) + check.rows

@@ -9,16 +9,28 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluice_flink import embedded, jdbc_input
+from sluice_flink import embedded, input_state, jdbc_input
+from sluice_flink.changes import compare_files, reopened_by
 from sluice_flink.findings import Findings, JobFailed, currencies, judge, read_findings, rejects
 from sluice_flink.inputs import BadInput, StagedInput, merge, stage, stage_orders
 from sluice_flink.progress import Display, FlinkProgress, NoDisplay, answers, read_flink_progress
-from sluice_flink.publish import BadResults, Publication, publish_results, read_results, record_failure
+from sluice_flink.publish import (
+    ActiveVersion,
+    Base,
+    BaseReplaced,
+    Publication,
+    active_version,
+    publish_results,
+    record_failure,
+)
+from sluice_flink.result_files import BadResults, read_results
+from sluice_flink.result_partitions import Reopened
+from sluice_flink.result_partitions import sql_parameters as partition_parameters
 from sluice_flink.risk_store import normalise_url
 from sluice_flink.sql_files import FOLDERS, statements
 from sluice_flink.work_folder import claim
@@ -28,6 +40,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.5
 _EXAMPLES = 5
+_VIEW = re.compile(r"CREATE\s+VIEW\s+(?P<name>\w+)\s+AS\s+(?P<query>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -61,13 +74,15 @@ class RunParameters:
     flink: embedded.EmbeddedSettings = field(default_factory=embedded.EmbeddedSettings)
     database: SourceDatabase | None = None
     """Where the source tables are if not in files; Sluice's orders are in files all the same."""
+    state_dir: Path | None = None
+    """Where incremental runs keep the input of the version before, staged; None: the run is a full one."""
     remote: embedded.RemoteCluster | None = None
     """The cluster that runs the jobs; None: a mini cluster of this process's."""
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run has published."""
+    """What a run has published, or what it found published already."""
 
     data_version: int
     watermark: dt.datetime
@@ -78,19 +93,27 @@ class RunReport:
     """Wall time by stage."""
     fingerprint: str
     flink_version: str
+    base: Base | None = None
+    """Of an incremental run the version that it went on from."""
+    taken_over: Mapping[str, int] = field(default_factory=dict)
+    """Rows by result table that are the base's."""
+    unchanged: bool = False
+    """The active version is of this input and watermark already; nothing was published."""
 
 
 def run(parameters: RunParameters, now: Callable[[], dt.datetime], display: Display | None = None) -> RunReport:
-    """Run everything and publish. Raises `BadInput`, `JobFailed`, `BadResults`, `BadStoreUrl`, `ForeignFiles`; then
-    nothing has been published, and the first three have left a FAILED version with the reason in the store."""
+    """Run everything and publish. Raises `BadStoreUrl`, `ForeignFiles`, `StateInUse`, `BadInput`, `JobFailed`,
+    `BadResults`, `BaseReplaced`; then nothing has been published, and the last four have left a FAILED version with the
+    reason in the store."""
     normalise_url(parameters.store_url)
     claim(parameters.work_dir)
     running = _Run(parameters, now, display or NoDisplay())
-    try:
-        return running.run()
-    except (BadInput, JobFailed, BadResults) as error:
-        running.record_failure(str(error))
-        raise
+    with input_state.locked(parameters.state_dir) if parameters.state_dir else nullcontext():
+        try:
+            return running.run()
+        except (BadInput, JobFailed, BadResults, BaseReplaced) as error:
+            running.record_failure(str(error))
+            raise
 
 
 class _Run:
@@ -113,15 +136,27 @@ class _Run:
         if remote is not None and not answers(f"http://{remote.host}:{remote.port}"):
             raise JobFailed(f"no Flink cluster answers at {remote.host}:{remote.port}")
         with self._stage("check and stage the input"):
-            staged, options, jars = self._input()
+            before, active = self._before(watermark)
+            staged, options, jars = self._input(before)
             self._know(fingerprint=staged.fingerprint, input=staged.describe())
             refuse_unreadable(staged, parameters.reject_limit)
+        base: Base | None = None
+        if before is not None and active is not None:
+            with self._stage("find what has changed"):
+                changes = compare_files(before, staged)
+                if not changes and watermark == before.watermark:
+                    shutil.rmtree(staged.folder)
+                    return self._unchanged(active)
+                reopened = reopened_by(changes, before, staged, watermark)
+                base = Base(before.data_version, reopened, changes.describe())
+                self._know(base=base)
         with self._stage("start Flink"):
             flink = embedded.start(parameters.work_dir, parameters.flink, staged.size_bytes, remote, jars)
             self._know(flink_version=flink.version)
         results = parameters.work_dir / "results"
         with self._stage("plan the jobs"):
-            inserts = declare(flink.tables, sql_parameters(staged, results, watermark), options)
+            values = sql_parameters(staged, results, watermark, base.reopened if base else None)
+            inserts = declare(flink.tables, values, options)
         with self._stage("run the jobs"):
             _execute(flink, inserts, display)
         with self._stage("publish"):
@@ -132,17 +167,47 @@ class _Run:
             judge(findings, staged.rows, parameters.reject_limit)
             self._know(published_at=self._now(), duration_seconds=sum(self._seconds.values()))
             published = publish_results(parameters.store_url, rows, self._known, display.step)
-        shutil.rmtree(staged.folder)
+        if parameters.state_dir is None:
+            shutil.rmtree(staged.folder)
+        else:
+            input_state.save(
+                parameters.state_dir, staged.folder, staged.entries, published.data_version, watermark,
+                staged.fingerprint,
+            )  # fmt: skip
         return RunReport(
             published.data_version, watermark, published.row_counts, findings, self._seconds, staged.fingerprint,
-            flink.version,
+            flink.version, base, published.taken_over,
         )  # fmt: skip
 
-    def _input(self) -> tuple[StagedInput, Mapping[str, str], Sequence[Path]]:
+    def _before(self, watermark: dt.datetime) -> tuple[input_state.InputState | None, ActiveVersion | None]:
+        """The input of the active version, where an incremental run may go on from it."""
+        parameters = self._parameters
+        state = input_state.load(parameters.state_dir) if parameters.state_dir is not None else None
+        if state is None:
+            return None, None
+        active = asyncio.run(active_version(parameters.store_url))
+        made = (state.data_version, state.fingerprint, state.watermark, state.programme)
+        if active is None or made != (
+            active.data_version, active.fingerprint, active.watermark, input_state.programme_digest()
+        ):  # fmt: skip
+            self._display.step("all of it: the state is not that of the active data version")
+            return None, active
+        if watermark < state.watermark:
+            self._display.step("all of it: the watermark goes back")
+            return None, active
+        return state, active
+
+    def _unchanged(self, active: ActiveVersion) -> RunReport:
+        return RunReport(
+            active.data_version, active.watermark, active.row_counts, {}, self._seconds, active.fingerprint,
+            active.flink_version, unchanged=True,
+        )  # fmt: skip
+
+    def _input(self, before: input_state.InputState | None) -> tuple[StagedInput, Mapping[str, str], Sequence[Path]]:
         """The staged files, what to put in the place of the sources' options, and the jars that it takes."""
         parameters, database = self._parameters, self._parameters.database
         if database is None:
-            return stage(parameters.input_dir, parameters.orders_dir, parameters.work_dir), {}, ()
+            return stage(parameters.input_dir, parameters.orders_dir, parameters.work_dir, before), {}, ()
         jars = jdbc_input.jars(database.jars)
         orders = stage_orders(parameters.orders_dir, parameters.work_dir)
         slots = parameters.remote.parallelism if parameters.remote else parameters.flink.parallelism
@@ -205,9 +270,11 @@ def choose_watermark(parameters: RunParameters, now: Callable[[], dt.datetime]) 
     return watermark.astimezone(dt.UTC)
 
 
-def sql_parameters(staged: StagedInput, results: Path, watermark: dt.datetime) -> dict[str, str]:
+def sql_parameters(
+    staged: StagedInput, results: Path, watermark: dt.datetime, reopened: Reopened | None = None
+) -> dict[str, str]:
     """What the placeholders of the SQL files stand for."""
-    return {
+    return partition_parameters(reopened) | {
         "input": str(staged.folder.resolve()),
         "orders": str(staged.orders.resolve()),
         "results": str(results.resolve()),
@@ -225,6 +292,10 @@ def declare(
         for statement in statements(folder, parameters):
             if statement.startswith("INSERT"):
                 inserts.add_insert_sql(statement)
+            elif view := _VIEW.match(statement):
+                # Planned once. A view of the catalogue is parsed and planned again wherever it is named, and so are the
+                # views that it names.
+                tables.create_temporary_view(view["name"], tables.sql_query(view["query"]))
             else:
                 tables.execute_sql(jdbc_input.replace_source(statement, options or {}))
     return inserts

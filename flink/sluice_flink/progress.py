@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +13,10 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from sluice_flink.publish import Base
+
+_SHOWN_KEYS = 3
 
 
 @dataclass(frozen=True)
@@ -133,9 +137,13 @@ def live_display(console: Console) -> Iterator[LiveDisplay]:
 
 
 def summary_table(
-    title: str, row_counts: Mapping[str, int], findings: Mapping[tuple[str, str], int], seconds: Mapping[str, float]
+    title: str,
+    row_counts: Mapping[str, int],
+    findings: Mapping[tuple[str, str], int],
+    seconds: Mapping[str, float],
+    base: Base | None = None,
 ) -> Table:
-    """Rows published, what was read and doubtful, and where the time went."""
+    """Rows published, what was read and doubtful, what an incremental run computed anew, and where the time went."""
     table = Table(title=title, title_justify="left", show_lines=False)
     table.add_column("")
     table.add_column("what")
@@ -148,6 +156,19 @@ def summary_table(
     for name, rows in row_counts.items():
         table.add_row("published", name, f"{rows:,} rows")
     table.add_section()
+    if base is not None:
+        table.add_row("based on", f"data version {base.data_version}", "")
+        for source, files in base.changed_files.items():
+            table.add_row("changed", source, f"{len(files):,} files")
+        for name, keys in base.reopened.describe().items():
+            table.add_row("computed anew", name, _keys(keys))
+        table.add_section()
     for name, value in seconds.items():
         table.add_row("took", name, f"{value:.1f} s")
     return table
+
+
+def _keys(keys: Sequence[str]) -> str:
+    if not keys:
+        return "nothing"
+    return ", ".join(keys) if len(keys) <= _SHOWN_KEYS else f"{keys[0]} … {keys[-1]}: {len(keys):,} partitions"

@@ -7,11 +7,9 @@ publisher that is killed at any moment leaves the old one active with nothing to
 from __future__ import annotations
 
 import asyncio
-import csv
 import datetime as dt
-import functools
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +17,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from sluice_flink.result_files import Row, Rows, read_results
+from sluice_flink.result_partitions import Reopened
 from sluice_flink.risk_store import RiskTables, add_missing_columns, normalise_url, open_store, store_schema
-from sluice_flink.sql_files import TableSchema, result_tables
-
-Row = tuple[object, ...]
-Rows = Mapping[str, Sequence[Row]]
-"""Rows by result table, each in the order of the declared columns (without data_version)."""
 
 _CHUNK_ROWS = 50_000
 _PUBLISHERS_LOCK = 7_310_845
@@ -35,8 +30,30 @@ class NoSuchVersion(LookupError):
     """A data version to go back to that is not kept or has failed; the message lists those that can be had."""
 
 
-class BadResults(ValueError):
-    """Result rows that do not fit the declared result tables."""
+class BaseReplaced(RuntimeError):
+    """Another data version was published while this one was computed from an older one; nothing was published."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """The version that an incremental one is made from."""
+
+    data_version: int
+    reopened: Reopened
+    """Partitions that the publication brings anew; all others are the base's."""
+    changed_files: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Input files that made the difference, by source table."""
+
+
+@dataclass(frozen=True)
+class ActiveVersion:
+    """What readers see."""
+
+    data_version: int
+    watermark: dt.datetime
+    fingerprint: str
+    flink_version: str
+    row_counts: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,8 @@ class Publication:
     """Files, bytes, rows and newest event times that were read."""
     rejects: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Rejected rows by source table and reason."""
+    base: Base | None = None
+    """The version whose other rows are taken over, in an incremental publication."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +86,8 @@ class PublishedVersion:
 
     data_version: int
     row_counts: Mapping[str, int]
+    taken_over: Mapping[str, int] = field(default_factory=dict)
+    """Of the rows those of the base."""
 
 
 def _ignore(_step: str) -> None:
@@ -98,61 +119,6 @@ def publish_results(
     return asyncio.run(publish_rows(store_url, rows, publication, on_step))
 
 
-def read_results(results_dir: Path) -> dict[str, list[Row]]:
-    """Read the headerless CSV files of every declared result table. A table without a folder raises `BadResults`."""
-    rows: dict[str, list[Row]] = {}
-    for table in result_tables().values():
-        folder = results_dir / table.name
-        if not folder.is_dir():
-            raise BadResults(f"no results for table {table.name}: {folder} is missing")
-        rows[table.name] = [row for path in sorted(folder.glob("part-*")) for row in _read_file(path, table)]
-    return rows
-
-
-def _read_file(path: Path, table: TableSchema) -> Iterable[Row]:
-    # Keys and months occur again and again, and millions of rows are held at once: one object for each value.
-    parsers = [
-        functools.cache(_PARSERS[column.type]) if column.name in table.key else _PARSERS[column.type]
-        for column in table.columns
-    ]
-    with path.open(newline="", encoding="utf-8") as file:
-        for number, fields in enumerate(csv.reader(file), start=1):
-            if len(fields) != len(parsers):
-                raise BadResults(
-                    f"{path.name}, row {number}: table {table.name} has {len(parsers)} columns, the row {len(fields)}"
-                )
-            try:
-                yield tuple(parse(text) for parse, text in zip(parsers, fields, strict=True))
-            except ValueError as error:
-                raise BadResults(f"{path.name}, row {number} of table {table.name}: {error}") from error
-
-
-_PARSERS: dict[str, Callable[[str], object]] = {
-    "STRING": str,
-    "BIGINT": int,
-    "INT": int,
-    "DOUBLE": float,
-    "DATE": dt.date.fromisoformat,
-    "BOOLEAN": lambda text: {"true": True, "false": False}[text],
-}
-
-
-def rows_from_mappings(results: Mapping[str, Iterable[Mapping[str, object]]]) -> dict[str, list[Row]]:
-    """Rows given by column name, for tests and other producers; absent tables stay empty. Raises `BadResults`."""
-    tables = result_tables()
-    if unknown := sorted(set(results) - set(tables)):
-        raise BadResults(f"no such result tables: {', '.join(unknown)}")
-    rows: dict[str, list[Row]] = {name: [] for name in tables}
-    for name, mappings in results.items():
-        columns = tables[name].column_names
-        for mapping in mappings:
-            if set(mapping) != set(columns):
-                wrong = ", ".join(sorted(set(mapping) ^ set(columns)))
-                raise BadResults(f"table {name}: columns missing or unknown: {wrong}")
-            rows[name].append(tuple(mapping[column] for column in columns))
-    return rows
-
-
 async def publish_rows(
     store_url: str,
     rows: Rows,
@@ -163,25 +129,32 @@ async def publish_rows(
 
     `on_step` is told each step as it ends. A second publisher waits for the first.
     """
+    base = publication.base
     async with _store(store_url) as (engine, tables):
         on_step("tables ready")
         async with engine.begin() as connection:
             await _serialise_publishers(connection)
+            await _require_base(connection, tables, base)
             version = await _next_version(connection, tables)
             on_step("version reserved")
+            counts, taken = {}, {}
             for name, table in tables.results.items():
                 await _insert(connection, table, version, rows.get(name, ()))
                 on_step(f"{name} loaded")
-            counts = {name: len(rows.get(name, ())) for name in tables.results}
+                taken[name] = await _take_over(connection, table, version, base) if base is not None else 0
+                if taken[name]:
+                    on_step(f"{name} taken over")
+                counts[name] = len(rows.get(name, ())) + taken[name]
             await _supersede(connection, tables)
             fingerprint = publication.fingerprint or _digest(rows)
-            await _list_version(connection, tables, version, publication, counts, fingerprint, "PUBLISHED", None)
+            entry = _entry(version, publication, counts, fingerprint, taken)
+            await connection.execute(tables.data_versions.insert().values(**entry, state="PUBLISHED"))
             await _point_at(connection, tables, version)
             on_step("pointer flipped")
             await _prune(connection, tables, publication.keep_versions)
             on_step("old versions pruned")
         on_step("committed")
-        return PublishedVersion(version, counts)
+        return PublishedVersion(version, counts, taken)
 
 
 async def record_failure(store_url: str, publication: Publication, reason: str) -> int:
@@ -189,8 +162,22 @@ async def record_failure(store_url: str, publication: Publication, reason: str) 
     async with _store(store_url) as (engine, tables), engine.begin() as connection:
         await _serialise_publishers(connection)
         version = await _next_version(connection, tables)
-        await _list_version(connection, tables, version, publication, {}, publication.fingerprint, "FAILED", reason)
+        entry = _entry(version, publication, {}, publication.fingerprint, {})
+        await connection.execute(tables.data_versions.insert().values(**entry, state="FAILED", reason=reason))
         return version
+
+
+async def active_version(store_url: str) -> ActiveVersion | None:
+    """What readers see now; None before the first publication. Raises `BadStoreUrl`."""
+    async with _store(store_url) as (engine, tables), engine.connect() as connection:
+        versions, pointer = tables.data_versions, tables.active_data_version
+        found = await connection.execute(sa.select(versions).where(versions.c.data_version == pointer.c.data_version))
+        row = found.one_or_none()
+        if row is None:
+            return None
+        # SQLite gives the instant without its zone.
+        watermark = row.watermark if row.watermark.tzinfo is not None else row.watermark.replace(tzinfo=dt.UTC)
+        return ActiveVersion(row.data_version, watermark, row.fingerprint, row.flink_version, row.row_counts)
 
 
 async def roll_back(store_url: str, version: int) -> None:
@@ -266,32 +253,57 @@ async def _supersede(connection: AsyncConnection, tables: RiskTables) -> None:
     await connection.execute(versions.update().where(versions.c.state == "PUBLISHED").values(state="SUPERSEDED"))
 
 
-async def _list_version(
-    connection: AsyncConnection,
-    tables: RiskTables,
+async def _require_base(connection: AsyncConnection, tables: RiskTables, base: Base | None) -> None:
+    active = await connection.scalar(sa.select(tables.active_data_version.c.data_version))
+    if base is not None and active != base.data_version:
+        raise BaseReplaced(f"nothing published: data version {active} is active and not {base.data_version}; run again")
+
+
+async def _take_over(connection: AsyncConnection, table: sa.Table, version: int, base: Base) -> int:
+    """Copy the base's rows of the partitions that are not opened again, inside of the database; returns how many."""
+    untouched = base.reopened.untouched(table)
+    if untouched is None:
+        return 0
+    columns = [column for column in table.columns if column.name != "data_version"]
+    rows = sa.select(sa.literal(version, sa.BigInteger), *columns).where(
+        table.c.data_version == base.data_version, untouched
+    )
+    names = ["data_version", *(column.name for column in columns)]
+    return (await connection.execute(table.insert().from_select(names, rows))).rowcount
+
+
+def _entry(
     version: int,
     publication: Publication,
     counts: Mapping[str, int],
     fingerprint: str,
-    state: str,
-    reason: str | None,
-) -> None:
-    await connection.execute(
-        tables.data_versions.insert().values(
-            data_version=version,
-            watermark=publication.watermark,
-            published_at=publication.published_at,
-            row_counts=dict(counts),
-            fingerprint=fingerprint,
-            flink_version=publication.flink_version,
-            duration_seconds=publication.duration_seconds,
-            state=state,
-            currency=publication.currency,
-            input=dict(publication.input),
-            rejects={source: dict(reasons) for source, reasons in publication.rejects.items()},
-            reason=reason,
-        )
-    )
+    taken_over: Mapping[str, int],
+) -> dict[str, object]:
+    return {
+        "data_version": version,
+        "watermark": publication.watermark,
+        "published_at": publication.published_at,
+        "row_counts": dict(counts),
+        "fingerprint": fingerprint,
+        "flink_version": publication.flink_version,
+        "duration_seconds": publication.duration_seconds,
+        "currency": publication.currency,
+        "input": dict(publication.input),
+        "rejects": {source: dict(reasons) for source, reasons in publication.rejects.items()},
+        "incremental": incremental_summary(publication.base, taken_over),
+    }
+
+
+def incremental_summary(base: Base | None, taken_over: Mapping[str, int]) -> dict[str, object] | None:
+    """What a data version tells about its base; None where it was computed as a whole."""
+    if base is None:
+        return None
+    return {
+        "base": base.data_version,
+        "changed_files": {table: list(files) for table, files in base.changed_files.items()},
+        "reopened": base.reopened.describe(),
+        "rows_taken_over": dict(taken_over),
+    }
 
 
 async def _point_at(connection: AsyncConnection, tables: RiskTables, version: int) -> None:

@@ -61,6 +61,9 @@ class RiskTables:
             sa.Column("currency", sa.Text, comment="ISO 4217 code of every amount; empty where there is none."),
             sa.Column("input", sa.JSON, comment="files, bytes, and by source table: rows, newest (event time)."),
             sa.Column("rejects", sa.JSON, comment="Rejected rows by source table and reason."),
+            sa.Column(
+                "incremental", sa.JSON(none_as_null=True), comment="base, changed_files, reopened, rows_taken_over."
+            ),
             sa.Column("reason", sa.Text, comment="Why a FAILED version was not published."),
         )
         self.active_data_version = sa.Table(

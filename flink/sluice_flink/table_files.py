@@ -10,7 +10,7 @@ import csv
 import datetime as dt
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,29 @@ def header_problem(path: Path, table: TableSchema) -> str | None:
     parts = [f"missing {', '.join(missing)}"] if missing else []
     parts += [f"unknown {', '.join(unknown)}"] if unknown else []
     return f"{path}: header: {'; '.join(parts) or 'wrong order'}; expected {','.join(expected)}"
+
+
+def empty_rows(table: TableSchema) -> pa.Table:
+    """No rows, with the columns and types of `table`."""
+    return pa.schema([(column.name, _ARROW_TYPES[column.type]) for column in table.columns]).empty_table()
+
+
+def read_staged(path: Path, table: TableSchema, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The rows of a staged file, typed, some at a time: all `columns`, or those named."""
+    types = {column.name: _ARROW_TYPES[column.type] for column in table.columns}
+    wanted = list(columns or types)
+    if path.suffix == ".jsonl":
+        yield _json_table(path.read_bytes(), table).select(wanted)
+        return
+    if path.stat().st_size == 0:
+        return
+    convert_options = pa_csv.ConvertOptions(
+        column_types=types, null_values=[""], strings_can_be_null=True, include_columns=wanted
+    )
+    read_options = pa_csv.ReadOptions(column_names=list(types), block_size=_BLOCK)
+    with pa_csv.open_csv(path, read_options=read_options, convert_options=convert_options) as reader:
+        for batch in reader:
+            yield pa.Table.from_batches([batch])
 
 
 def copy_rows(path: Path, target: Path, table: TableSchema, event_time: str | None) -> FileCheck:

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sluice_flink.generate import generate_portfolio, write_portfolio
-from sluice_flink.publish import read_results
+from sluice_flink.result_files import read_results
 from tests.bench.report import Row, report
-from tests.flink.command import run_job
+from tests.flink.command import run_alone
 from tests.flink.independent import compute
 
 SEED = 7
@@ -107,7 +107,7 @@ def measure(folder: Path, policies: int, slots: tuple[int, ...]) -> list[Row]:
         with ProcessTree() as tree:
             store = f"sqlite:///{folder / f'risk-{count}.db'}"
             more = ("--parallelism", str(count))
-            run = run_job(source, store, folder / "work", *more, timeout_seconds=LONG_SECONDS).report()
+            run = run_alone(source, store, folder / "work", *more, timeout_seconds=LONG_SECONDS).report()
         flink = time.perf_counter() - begun
         found = read_results(folder / "work" / "results")
         wrong = sum(sorted(found[name], key=repr) != sorted(wanted, key=repr) for name, wanted in expected.items())

@@ -79,7 +79,8 @@ SELECT k.*, v.channel_id, v.store_id, v.device_model_id, v.brand, v.category, v.
             AND e.incurred_minor >= 0 AND e.status IN ('OPEN', 'PAID', 'DENIED')
             AND (e.occurred_on < k.occurred_on OR (e.occurred_on = k.occurred_on AND e.claim_id < k.claim_id))
     )::INT AS again
-FROM claims AS k JOIN cover AS v USING (policy_id) LEFT JOIN (SELECT part_code, list_price_minor FROM parts) USING (part_code)
+FROM claims AS k JOIN cover AS v USING (policy_id)
+LEFT JOIN (SELECT part_code, list_price_minor FROM parts) USING (part_code)
 WHERE occurred_on < $today AND reported_at < $now AND incurred_minor >= 0 AND status IN ('OPEN', 'PAID', 'DENIED');
 
 INSERT INTO measures
@@ -198,7 +199,7 @@ def _compute(input_dir: Path, orders_dir: Path | None, watermark: dt.datetime) -
     with duckdb.connect() as duck:
         duck.execute("SET TimeZone = 'UTC'")
         for name, columns in COLUMNS.items():
-            files = f"{input_dir}/{name}/*.csv"
+            files = f"{input_dir}/{name}/**/*.csv"
             rows = f"read_csv('{files}', header = true, columns = {columns})"
             once = f"QUALIFY count(*) OVER (PARTITION BY {KEYS[name]}) = 1 OR {KEYS[name]} IS NULL"
             duck.execute(f"CREATE TABLE {name} AS FROM {rows} {once}")

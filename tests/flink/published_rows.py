@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from sluice_flink.publish import Publication, Row, publish_results
+from sluice_flink.publish import Base, Publication, PublishedVersion, publish_results
+from sluice_flink.result_files import Row
+from sluice_flink.result_partitions import PARTITIONED_BY, Reopened
 from sluice_flink.sql_files import result_tables
 
 INSTANT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
@@ -31,9 +35,41 @@ def marked_rows(mark: int) -> dict[str, list[Row]]:
     return rows
 
 
-def publisher_command(store_url: str, marks: str, kill_after: str) -> list[str]:
-    """A process that publishes `marks` (comma-separated) one after another and kills itself after step `kill_after`."""
-    return [sys.executable, "-m", "tests.flink.published_rows", store_url, marks, kill_after]
+def incremental_rows(mark: int) -> tuple[dict[str, list[Row]], Reopened]:
+    """Rows of one partition of two tables and of the tables that are always computed whole; the other tables' none."""
+    reopened = Reopened(
+        {"store_month": frozenset({dt.date(2026, 1, 1)}), "repair_shop_month": frozenset({"part_code-003"})}
+    )
+    rows = marked_rows(mark)
+    part = result_tables()["repair_shop_month"].column_names.index("part_code")
+    shops = [row for row in rows["repair_shop_month"] if row[part] == "part_code-003"]
+    whole = {name: rows[name] for name in rows if name not in PARTITIONED_BY or name == "store_month"}
+    return {**{name: [] for name in rows}, **whole, "repair_shop_month": shops}, reopened
+
+
+def publish_incrementally(store_url: str, base: int, mark: int, on_step: Callable[[str], None]) -> PublishedVersion:
+    """Publish the `incremental_rows` of `mark` upon version `base`."""
+    rows, reopened = incremental_rows(mark)
+    publication_ = dataclasses.replace(publication(), base=Base(base, reopened))
+    return publish_results(store_url, rows, publication_, on_step)
+
+
+def publish_until_killed(store_url: str, base: int | None, mark: int, kill_after: str) -> None:
+    """Publish in a process that dies after this step."""
+
+    def step(name: str) -> None:
+        if name == kill_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if base is None:
+        publish_results(store_url, marked_rows(mark), publication(), step)
+    else:
+        publish_incrementally(store_url, base, mark, step)
+
+
+def publisher_command(store_url: str, marks: str) -> list[str]:
+    """A process that publishes `marks` (comma-separated) one after another."""
+    return [sys.executable, "-m", "tests.flink.published_rows", store_url, marks]
 
 
 def repository() -> Path:
@@ -41,13 +77,9 @@ def repository() -> Path:
     return Path(__file__).parents[2]
 
 
-def _main(store_url: str, marks: str, kill_after: str) -> None:
-    def step(name: str) -> None:
-        if name == kill_after:
-            os.kill(os.getpid(), signal.SIGKILL)
-
+def _main(store_url: str, marks: str) -> None:
     for mark in marks.split(","):
-        publish_results(store_url, marked_rows(int(mark)), publication(), step)
+        publish_results(store_url, marked_rows(int(mark)), publication())
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from sluice_flink.publish import Row
+from sluice_flink.result_files import Row
 from sluice_flink.risk_store import RiskTables, normalise_url, store_schema
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sluice_flink.cluster import loopback_cluster
-from sluice_flink.publish import read_results
+from sluice_flink.result_files import read_results
 from tests.flink.command import run_job, sluice_flink
 from tests.flink.difficult_input import WATERMARK, write_difficult_input
 from tests.flink.independent import compute

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice_flink import contract
+from sluice_flink.result_partitions import PARTITIONED_BY
 from sluice_flink.risk_store import RiskTables
 from sluice_flink.sql_files import (
     BadDeclaration,
@@ -23,13 +24,14 @@ def test_the_contract_page_is_fresh() -> None:
 
 
 def test_every_source_column_tells_its_unit_and_where_it_leads() -> None:
-    lines = [line.split(" | ") for line in contract.render().splitlines() if line.startswith("| ")]
-    told = {(cells[0].removeprefix("| "), cells[1]): (cells[2], cells[4]) for cells in lines if len(cells) == 6}
-    assert told["device_id", "STRING"] == ("code", "key") or told["device_id", "STRING"] == ("code", "→ devices")
-    assert told["part_code", "STRING"][0] == "code"
-    assert told["list_price_minor", "BIGINT"] == ("minor units", "")
-    assert told["reported_at", "STRING"] == ("RFC 3339, UTC", "")
-    assert told["policy_id", "STRING"] == ("code", "key")
+    page = contract.render()
+    for line in (
+        "| device_id | STRING | code | no | key | Key; opaque. |",
+        "| device_id | STRING | code | no | → devices | Insured device; key of devices. |",
+        "| list_price_minor | BIGINT | minor units | may be |  | List price of one part, in minor units. |",
+        "| reported_at | STRING | RFC 3339, UTC | no |  | Instant of the report, RFC 3339 in UTC ending in Z. |",
+    ):
+        assert line in page
     for table in source_tables().values():
         assert sum(column.comment.startswith("Key") for column in table.columns) >= 1, table.name
         for column in table.columns:
@@ -38,7 +40,16 @@ def test_every_source_column_tells_its_unit_and_where_it_leads() -> None:
 
 
 def test_every_table_of_the_contract_is_declared() -> None:
-    assert set(source_tables()) == {"policies", "claims", "devices", "channels", "repair_shops", "parts", "orders", "submissions"}
+    assert set(source_tables()) == {
+        "policies",
+        "claims",
+        "devices",
+        "channels",
+        "repair_shops",
+        "parts",
+        "orders",
+        "submissions",
+    }
     assert set(result_tables()) == {
         "channel_month",
         "device_model_month",
@@ -66,7 +77,8 @@ def test_every_result_table_has_a_sink_and_an_insert() -> None:
     sinks = list(statements("sinks"))
     for name in result_tables():
         assert any(text.startswith(f"CREATE TABLE {name}_csv ") for text in sinks)
-        assert f"INSERT OVERWRITE {name}_csv SELECT * FROM {name}_rows" in sinks
+        opened = f" WHERE ${{{name}_opened}}" if name in PARTITIONED_BY else ""
+        assert f"INSERT OVERWRITE {name}_csv SELECT * FROM {name}_rows{opened}" in sinks
 
 
 def test_money_is_never_a_floating_point_column() -> None:

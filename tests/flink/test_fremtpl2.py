@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from sluice_flink.publish import Row
+from sluice_flink.result_files import Row
 from sluice_flink.sql_files import result_tables
 from tests.flink.command import run_job, sluice_flink
 from tests.flink.store_reading import read_active

@@ -123,7 +123,15 @@ def test_rows_of_the_wrong_type_are_set_apart_with_their_place(tmp_path: Path) -
     assert [path.read_text() for path in sorted(staged.orders.iterdir())] == [
         '{"application_id": "A1", "premium_minor": 5}\n', '{"application_id": "A1"}\n', "",
     ]  # fmt: skip
-    assert staged.rows == {"policies": 0, "claims": 4, "devices": 0, "channels": 0, "repair_shops": 2, "parts": 0, "orders": 5}
+    assert staged.rows == {
+        "policies": 0,
+        "claims": 4,
+        "devices": 0,
+        "channels": 0,
+        "repair_shops": 2,
+        "parts": 0,
+        "orders": 5,
+    }
     assert staged.newest == {"claims": "2026-03-01T00:00:00Z"}
     listed = (staged.folder / "unreadable_rows" / "part-0000.csv").read_text().splitlines()
     assert listed[0] == "claims,claims/part-0.csv line 3,occurred_on: '2026-02-30' is no DATE"

@@ -15,7 +15,7 @@ import pytest
 
 from sluice_flink.inputs import BadInput
 from sluice_flink.jdbc_input import inspect, replace_source
-from sluice_flink.publish import read_results
+from sluice_flink.result_files import read_results
 from sluice_flink.sql_files import source_tables, statements
 from tests.flink.command import run_job
 from tests.flink.difficult_input import WATERMARK, write_difficult_input

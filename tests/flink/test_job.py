@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sluice_flink.publish import Row, read_results
+from sluice_flink.result_files import Row, read_results
 from sluice_flink.risk_store import RiskTables
 from sluice_flink.sql_files import result_tables, source_tables
 from tests.flink.command import run_job

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import multiprocessing
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -11,21 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from sluice_flink.publish import (
-    BadResults,
-    NoSuchVersion,
-    Row,
-    publish_results,
-    publish_rows,
-    read_results,
-    record_failure,
-    roll_back,
-    rows_from_mappings,
-)
+from sluice_flink.publish import BaseReplaced, NoSuchVersion, publish_results, publish_rows, record_failure, roll_back
+from sluice_flink.result_files import BadResults, Row, read_results, rows_from_mappings
 from sluice_flink.risk_store import BadStoreUrl, RiskTables, normalise_url, open_store, store_schema
 from sluice_flink.sql_files import result_tables
 from tests.flink.command import sluice_flink
-from tests.flink.published_rows import ROWS_PER_TABLE, marked_rows, publication, publisher_command, repository
+from tests.flink.published_rows import (
+    ROWS_PER_TABLE,
+    marked_rows,
+    publication,
+    publish_incrementally,
+    publish_until_killed,
+    publisher_command,
+    repository,
+)
 from tests.flink.store_reading import active_version, listed_versions, read_active, read_version, version_rows
 
 
@@ -125,14 +125,21 @@ async def test_two_publishers_at_once_publish_two_versions(store_url: str) -> No
     assert await active_version(store_url) == 4
 
 
+async def killed(store_url: str, base: int | None, mark: int, step: str) -> None:
+    """Publish in a process that is killed after `step`."""
+    process = _SPAWN.Process(target=publish_until_killed, args=(store_url, base, mark, step))
+    process.start()
+    await asyncio.to_thread(process.join)
+    assert process.exitcode == -signal.SIGKILL, step
+
+
 async def test_a_publisher_killed_at_any_step_leaves_the_old_version_or_the_new_one(store_url: str) -> None:
     steps: list[str] = []
     await publish_rows(store_url, marked_rows(1), publication(), steps.append)
     assert steps[-1] == "committed"
     assert {f"{name} loaded" for name in result_tables()} < set(steps)
     for step in steps:
-        process = await asyncio.create_subprocess_exec(*publisher_command(store_url, "2", step), cwd=repository())
-        assert await process.wait() == -signal.SIGKILL
+        await killed(store_url, None, 2, step)
         version, rows = await read_active(store_url)
         assert version == (2 if step == "committed" else 1), step
         assert marks_of(rows) == {version}, step
@@ -140,10 +147,55 @@ async def test_a_publisher_killed_at_any_step_leaves_the_old_version_or_the_new_
     assert (await publish_rows(store_url, marked_rows(3), publication())).data_version == 3
 
 
+async def test_an_incremental_publication_takes_over_all_other_partitions(store_url: str) -> None:
+    await publish_rows(store_url, marked_rows(1), publication())
+    steps: list[str] = []
+    published = await asyncio.to_thread(publish_incrementally, store_url, 1, 2, steps.append)
+    _, rows = await read_active(store_url)
+    assert marks_by_table(rows) == _AFTER_INCREMENT
+    assert (await version_rows(store_url))[1].row_counts == {name: len(table) for name, table in rows.items()}
+    assert published.taken_over["channel_month"] == ROWS_PER_TABLE + 1
+    assert published.taken_over["repair_shop_month"] == ROWS_PER_TABLE
+    assert published.taken_over["store_month"] == published.taken_over["source_check"] == 0
+    # Version 1 is as it was.
+    assert marks_of(await read_version(store_url, 1)) == {1}
+    with pytest.raises(BaseReplaced, match="data version 2 is active and not 1"):
+        await asyncio.to_thread(publish_incrementally, store_url, 1, 3, steps.append)
+    assert await listed_versions(store_url) == [(1, "SUPERSEDED"), (2, "PUBLISHED")]
+
+
+async def test_an_incremental_publisher_killed_at_any_step_leaves_the_old_version_or_the_new_one(
+    store_url: str, tmp_path: Path
+) -> None:
+    await publish_rows(store_url, marked_rows(1), publication())
+    steps: list[str] = []
+    await publish_rows(f"sqlite:///{tmp_path / 'steps.db'}", marked_rows(1), publication())
+    await asyncio.to_thread(publish_incrementally, f"sqlite:///{tmp_path / 'steps.db'}", 1, 2, steps.append)
+    assert {"channel_month taken over", "pointer flipped", "committed"} < set(steps)
+    for step in steps:
+        await killed(store_url, 1, 2, step)
+        version, rows = await read_active(store_url)
+        assert version == (2 if step == "committed" else 1), step
+        assert marks_by_table(rows) == (_AFTER_INCREMENT if version == 2 else {name: {1} for name in rows}), step
+
+
+def marks_by_table(rows: Mapping[str, Sequence[Row]]) -> dict[str, set[int]]:
+    return {name: {value for row in table for value in row if isinstance(value, int)} for name, table in rows.items()}
+
+
+_AFTER_INCREMENT = {
+    **{name: {1} for name in result_tables()}, "store_month": {2}, "source_check": {2}, "rejected_row": {2},
+    "repair_shop_month": {1, 2},
+}  # fmt: skip
+# Processes that have not imported grpc, and start in no time.
+_SPAWN = multiprocessing.get_context("forkserver")
+_SPAWN.set_forkserver_preload(["tests.flink.published_rows"])
+
+
 async def test_a_concurrent_reader_never_sees_a_mixture(store_url: str) -> None:
     await publish_rows(store_url, marked_rows(1), publication())
     marks = ",".join(str(mark) for mark in range(2, 10))
-    process = await asyncio.create_subprocess_exec(*publisher_command(store_url, marks, "never"), cwd=repository())
+    process = await asyncio.create_subprocess_exec(*publisher_command(store_url, marks), cwd=repository())
     ended = asyncio.create_task(process.wait())
     seen: list[int] = []
     while not ended.done():

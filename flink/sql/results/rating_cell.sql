@@ -51,6 +51,7 @@ FROM (
             CAST(365 * (w.first_year + y.n - 1999) + (w.first_year + y.n - 1996) / 4 AS BIGINT) AS next_year_day
         FROM policy_wide AS w
         JOIN year_position AS y ON w.years_at_risk = y.years
+        WHERE w.end_day >= ${years_from_day}
     )
     GROUP BY product_code, product_line, category, brand, tier, region, term_months, cover_year
     UNION ALL

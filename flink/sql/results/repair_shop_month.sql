@@ -45,4 +45,5 @@ FROM (
         SUM(incurred_minor) OVER (PARTITION BY part_code) AS part_incurred,
         SUM(claims - denied) OVER (PARTITION BY part_code ORDER BY repair_shop_id, `month`) AS paid_so_far
     FROM repair_shop_part_sums
+    WHERE ${repair_shop_month_opened}
 );

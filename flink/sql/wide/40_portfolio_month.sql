@@ -35,6 +35,8 @@ FROM (
             exposure_a_day, exposure_at_once - exposure_a_day * start_day AS exposure_begin, exposure_a_day * end_day AS exposure_end,
             earned_a_day, earned_at_once - earned_a_day * start_day AS earned_begin, earned_a_day * end_day AS earned_end
         FROM policy_wide
+        -- A policy that has ended has earned whole minor units: it moves no later month, and no floor.
+        WHERE end_day >= ${months_from_day}
     )
     GROUP BY GROUPING SETS (
         (by_store, first_month), (by_store, end_month), (by_device_model, first_month), (by_device_model, end_month),
@@ -54,6 +56,7 @@ FROM (
         'P' || product_code || U&'\001F' || product_line || U&'\001F' || insurer_id AS by_product,
         `month`, claims, denied, incurred_minor, within_30_days
     FROM claim_wide
+    WHERE ${store_month_opened}
 )
 GROUP BY GROUPING SETS ((by_store, `month`), (by_device_model, `month`), (by_product, `month`));
 

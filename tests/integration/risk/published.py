@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sluice_flink.publish import Publication, publish_rows, rows_from_mappings
+from sluice_flink.publish import Publication, publish_rows
+from sluice_flink.result_files import rows_from_mappings
 from sluice_flink.sql_files import result_tables
 
 WATERMARK = datetime(2026, 11, 1, tzinfo=UTC)
