@@ -180,3 +180,29 @@ async def test_a_database_that_cannot_be_reached_is_unavailable(tmp_path: Path) 
 def test_a_url_of_another_kind_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="URL"):
         RiskStoreReader(url, MODEL)
+
+
+async def test_a_table_is_read_whole_with_its_kinds_of_values(store_url: str, reader: RiskStoreReader) -> None:
+    row = {"channel_id": "CH1", "product_line": "screen", "month": date(2026, 5, 1), "delay_months": 2, "claims": 7}
+    await publish(store_url, {"claim_development": [row, {**row, "delay_months": 3}]})
+    columns = {"channel_id": str, "month": date, "delay_months": int, "incurred_squared": float}
+    found = await reader.rows("claim_development", columns, None)
+    assert found is not None
+    assert found.stamp.data_version == 1
+    assert sorted(zip(*found.columns.values(), strict=True)) == [
+        ("CH1", date(2026, 5, 1), 2, 0.0),
+        ("CH1", date(2026, 5, 1), 3, 0.0),
+    ]
+    assert list(found.months("month")) == [2026 * 12 + 4] * 2
+    empty = await reader.rows("rating_cell", {"brand": str}, 1)
+    assert empty is not None
+    assert len(empty) == 0
+
+
+async def test_a_table_that_an_older_job_did_not_make_is_none(store_url: str, reader: RiskStoreReader) -> None:
+    with pytest.raises(DataVersionNotFound):
+        await reader.rows("table_of_tomorrow", {"brand": str}, None)
+    await publish(store_url, {})
+    assert await reader.rows("table_of_tomorrow", {"brand": str}, None) is None
+    with pytest.raises(DataVersionNotFound):
+        await reader.rows("rating_cell", {"brand": str}, 99)

@@ -22,6 +22,7 @@ from sluice_server.domain.risk.ports import (
     TableRow,
     Value,
 )
+from sluice_server.domain.risk.result_rows import Kind, ResultRows
 from sluice_server.domain.risk.semantic_model import DimensionType, ResultTable
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -132,6 +133,11 @@ class FakeRiskReader:
             sum(n * r for n, r in zip(counts, ratios, strict=True)),
             sum(n * r * r for n, r in zip(counts, ratios, strict=True)),
         )
+
+    async def rows(self, table: str, columns: Mapping[str, Kind], data_version: int | None) -> ResultRows | None:
+        stamp = await self.stamp(data_version)
+        found = self._versions[stamp.data_version].get(table)
+        return None if found is None else ResultRows(stamp, {name: [row[name] for row in found] for name in columns})
 
     async def changed(self, known: int | None) -> DataStamp:
         async with self._published:

@@ -13,6 +13,7 @@ from sluice_server.domain.risk.intervals import Interval
 from sluice_server.domain.risk.list_anomalies import DEFAULT_FALSE_DISCOVERY_RATE, ListAnomalies
 from sluice_server.domain.risk.list_ratings import ListRatings
 from sluice_server.domain.risk.ports import RiskReader
+from sluice_server.domain.risk.rated_experience import rated_kinds, scored_kinds
 from sluice_server.domain.risk.ratings import Rating, RatingBasis, RatingGrade
 from sluice_server.domain.risk.screening import Screened
 from sluice_server.domain.risk.semantic_model import SemanticModel
@@ -56,14 +57,13 @@ class GetRiskScore:
 
     async def __call__(self, params: GetRiskScoreParams, context: CallContext) -> RiskScore:
         """Raises InvalidInput for an unknown kind, RiskResourceNotFound, DataVersionNotFound, Unavailable."""
-        check_entity(params.entity, self._model.scored)
-        kind = self._model.entities[params.entity]
+        rated, screens = self._kind(params.entity)
         stamp = await self._reader.stamp(params.data_version)
         rating = screened = None
-        if kind.rated:
+        if rated:
             all_of = await self._ratings.all(params.entity, RatingBasis.LOSS_RATIO, stamp.data_version)
             rating = next((r for r in all_of.ratings if r.entity_id == params.entity_id), None)
-        if kind.screened:
+        if screens:
             found = await self._anomalies.all(params.entity, stamp)
             screened = next((s for s in found if s.entity_id == params.entity_id), None)
         if rating is None and screened is None:
@@ -76,15 +76,19 @@ class GetRiskScore:
 
     async def all(self, entity: str, stamp: DataStamp) -> Mapping[str, float]:
         """Every score of the kind, by id. Raises InvalidInput for an unknown kind, DataVersionNotFound, Unavailable."""
-        check_entity(entity, self._model.scored)
-        kind = self._model.entities[entity]
+        rated, screens = self._kind(entity)
         scores: dict[str, float] = {}
-        if kind.screened:
+        if screens:
             scores = {s.entity_id: _scale(None, s) for s in await self._anomalies.all(entity, stamp)}
-        if kind.rated:
+        if rated:
             all_of = await self._ratings.all(entity, RatingBasis.LOSS_RATIO, stamp.data_version)
             scores |= {rating.entity_id: _scale(rating, None) for rating in all_of.ratings}
         return scores
+
+    def _kind(self, entity: str) -> tuple[bool, bool]:
+        """Whether a kind is rated, and whether it is screened."""
+        check_entity(entity, scored_kinds(self._model))
+        return entity in rated_kinds(self._model), entity in self._model.screened
 
 
 def _scale(rating: Rating | None, screened: Screened | None) -> float:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from sluice_server.domain.context import CallContext
 from sluice_server.domain.risk.data_version import DataStamp
-from sluice_server.domain.risk.experience import SumsOfVersion, check_entity, key_dimension, read_sums
+from sluice_server.domain.risk.experience import check_entity
 from sluice_server.domain.risk.paging import Page, PageTokens
+from sluice_server.domain.risk.portfolio_mix import MixOfVersion
 from sluice_server.domain.risk.ports import RiskReader
-from sluice_server.domain.risk.ratings import Experience, Rating, RatingBasis, RatingGrade, rate
+from sluice_server.domain.risk.rated_experience import RatedExperience, rated_kinds
+from sluice_server.domain.risk.ratings import Rating, RatingBasis, RatingGrade, beside_mix, rate
 from sluice_server.domain.risk.semantic_model import SemanticModel
 from sluice_server.domain.risk.variation import AmountVariation
 from sluice_server.domain.risk.version_cache import VersionCache
-
-_MEASURES = ("claims", "incurred", "earned_premium", "exposure_years")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,14 @@ class ListRatings:
     def __init__(self, model: SemanticModel, reader: RiskReader, variation: AmountVariation) -> None:
         self._model = model
         self._reader = reader
-        self._variation = variation
+        self._experience = RatedExperience(model, reader, variation)
+        self._mix = MixOfVersion(model, reader)
         self._tokens = PageTokens("ratings")
         self._cache: VersionCache[RatingsOfVersion] = VersionCache(64)
 
     async def __call__(self, params: ListRatingsParams, context: CallContext) -> RatingPage:
         """Raises InvalidInput for an unknown kind, InvalidPageToken, DataVersionNotFound, Unavailable."""
-        check_entity(params.entity, self._model.rated)
+        check_entity(params.entity, rated_kinds(self._model))
         subject = (
             params.entity, params.basis, params.grades, params.entity_ids, params.data_version, params.interval_level
         )  # fmt: skip
@@ -87,26 +88,12 @@ class ListRatings:
         stamp = await self._reader.stamp(data_version)
 
         async def compute() -> RatingsOfVersion:
-            key = key_dimension(self._model, entity).name
-            sums = await read_sums(self._model, self._reader, [key], _MEASURES, stamp.data_version)
-            rule = self._model.metrics["loss_ratio"].interval
-            variation = 0.0
-            if basis is RatingBasis.LOSS_RATIO and rule is not None:
-                variation = await self._variation.of(sums.table, rule, stamp.data_version)
-            ratings = await asyncio.to_thread(rate, _experiences(sums, key), basis, variation, level)
+            experiences, variation = await self._experience.of(entity, basis, stamp)
+            ratings = await asyncio.to_thread(rate, experiences, basis, variation, level)
+            mix = await self._mix.of(entity, basis, experiences, stamp)
+            if mix is not None and ratings:
+                adjusted = await asyncio.to_thread(rate, mix.experiences, basis, variation, level)
+                ratings = beside_mix(ratings, adjusted, mix.nested)
             return RatingsOfVersion(stamp, tuple(ratings))
 
         return await self._cache.get(stamp.data_version, (entity, basis, level), compute)
-
-
-def _experiences(sums: SumsOfVersion, key: str) -> list[Experience]:
-    return [
-        Experience(
-            entity_id=group.keys[key],
-            exposure_years=float(group.sums["exposure_years"]),
-            claims=int(group.sums["claims"]),
-            incurred=int(group.sums["incurred"]),
-            earned_premium=int(group.sums["earned_premium"]),
-        )
-        for group in sums.groups
-    ]

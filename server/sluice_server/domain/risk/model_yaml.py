@@ -9,6 +9,7 @@ from importlib.resources import files
 from sluice_server.domain.errors import InvalidInput
 from sluice_server.domain.risk.located import Mistakes, Node, read_mapping
 from sluice_server.domain.risk.semantic_model import (
+    MIX_LEVELS,
     MONTHS_IN,
     TIME_GRAINS,
     Change,
@@ -86,8 +87,12 @@ def _fact(name: str, node: Node) -> Fact:
 
 
 def _entity(name: str, node: Node) -> Entity:
-    node.only("label", "description", "rated", "screened")
-    return Entity(name, node.label("label"), node.label("description"), node.flag("rated"), node.flag("screened"))
+    node.only("label", "description", "rated", "screened", "mix")
+    mix = node.list_of_texts("mix") if node.has("mix") else ()
+    if unknown := [column for column in mix if column not in MIX_LEVELS]:
+        node.wrong("mix", f"{unknown[0]!r} is not one of {', '.join(MIX_LEVELS)}")
+    labels = (node.label("label"), node.label("description"))
+    return Entity(name, *labels, node.flag("rated"), node.flag("screened"), mix)
 
 
 def _dimension(name: str, node: Node) -> Dimension:

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Protocol
 
 from sluice_server.domain.risk.data_version import DataStamp, DataVersion, DataVersionState
+from sluice_server.domain.risk.result_rows import ResultRowsReader
 from sluice_server.domain.risk.semantic_model import DimensionType, ResultTable
 
 Number = int | float
@@ -126,7 +127,7 @@ class AmountCells:
     relative_squares: float
 
 
-class RiskReader(Protocol):
+class RiskReader(ResultRowsReader, Protocol):
     """Reads the risk query store. All methods raise Unavailable when it cannot be reached."""
 
     async def stamp(self, data_version: int | None) -> DataStamp:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -64,11 +64,30 @@ class Experience:
     claims: int
     incurred: int
     earned_premium: int
+    reported_share: float = 1.0
+    """Share of its claims that can be known by the watermark, by the age of its exposure. Above 0."""
+    mix: float = 1.0
+    """What its mix of products costs anywhere, over what the portfolio's mix does."""
+
+
+@dataclass(frozen=True, slots=True)
+class MixRating:
+    """An entity's figure had it the portfolio's mix."""
+
+    figure: float | None
+    interval: Interval | None
+    adjusted: float
+    """Shrunk."""
+    adjusted_interval: Interval
+    grade: RatingGrade
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """A rated entity: the raw and the shrunk figure side by side, in the unit of the basis."""
+    """A rated entity: the raw and the shrunk figure side by side, in the unit of the basis.
+
+    The raw figure is as in the data; the shrunk one and the portfolio's have the late claims in them.
+    """
 
     entity_id: str
     basis: RatingBasis
@@ -91,6 +110,12 @@ class Rating:
     claims: int
     expected_claims: float
     warnings: tuple[str, ...]
+    developed: float | None = None
+    """The raw figure with its late claims, and at the portfolio's mix where the experience has one."""
+    developed_interval: Interval | None = None
+    reported_share: float = 1.0
+    mix: MixRating | None = None
+    """Beside: what is left when the mix is taken out. None where it is not known."""
 
 
 def rate(
@@ -113,7 +138,8 @@ def rate(
         amounts = np.array([e.incurred for e in experiences], dtype=np.float64)
         mean = float(amounts.sum() / claims.sum()) if claims.sum() else 0.0
         observed = quasi_counts(amounts, mean, squared_variation)
-    base = np.maximum(base, 0.0)  # Refunds may exceed the premium earned; such an entity has nothing to be rated by.
+    plain = np.maximum(base, 0.0)  # Refunds may exceed the premium earned; such an entity has nothing to be rated by.
+    base = plain * np.array([e.reported_share * e.mix for e in experiences], dtype=np.float64)
     if base.sum() <= 0 or observed.sum() <= 0:
         return []
     portfolio = float(amounts.sum() / base.sum())
@@ -130,8 +156,8 @@ def rate(
                 entity_id=experience.entity_id,
                 basis=basis,
                 grade=scale.grade(posterior) if rated else RatingGrade.UNRATED,
-                raw=float(amounts[i] / base[i]) if rated else None,
-                raw_interval=_raw_interval(experience, basis, squared_variation, level),
+                raw=float(amounts[i] / plain[i]) if rated else None,
+                raw_interval=_interval(experience, float(plain[i]), basis, squared_variation, level),
                 adjusted=posterior.mean * portfolio,
                 adjusted_interval=Interval(lower * portfolio, upper * portfolio, level, IntervalMethod.GAMMA_POSTERIOR),
                 credibility=prior.credibility(float(expected[i])),
@@ -144,17 +170,41 @@ def rate(
                 claims=experience.claims,
                 expected_claims=float(base[i] * claims.sum() / base.sum()),
                 warnings=_warnings(len(experiences), prior.credibility(float(expected[i]))),
+                developed=float(amounts[i] / base[i]) if rated else None,
+                developed_interval=_interval(experience, float(base[i]), basis, squared_variation, level),
+                reported_share=experience.reported_share,
             )
         )
     return sorted(ratings, key=lambda r: (-r.probability_worse, -r.adjusted, r.entity_id))
 
 
-def _raw_interval(
-    experience: Experience, basis: RatingBasis, squared_variation: float, level: float
+def _interval(
+    experience: Experience, base: float, basis: RatingBasis, squared_variation: float, level: float
 ) -> Interval | None:
     if basis is RatingBasis.CLAIM_FREQUENCY:
-        return poisson_rate(experience.claims, experience.exposure_years, level)
-    return compound_poisson(experience.incurred, experience.earned_premium, experience.claims, squared_variation, level)
+        return poisson_rate(experience.claims, base, level)
+    return compound_poisson(experience.incurred, base, experience.claims, squared_variation, level)
+
+
+def beside_mix(
+    plain: Sequence[Rating], adjusted: Sequence[Rating], nested: Mapping[str, Sequence[str]]
+) -> list[Rating]:
+    """The ratings with those of the same entities at the portfolio's mix beside them, and what is to be said of it.
+
+    ``nested``: entities of which a mix is nearly only theirs, with it. What their figure owes to it cannot be told.
+    """
+    by_id = {one.entity_id: one for one in adjusted}
+    return [_beside(one, by_id[one.entity_id], nested.get(one.entity_id, ())) for one in plain]
+
+
+def _beside(one: Rating, fair: Rating, nested: Sequence[str]) -> Rating:
+    warnings = list(one.warnings)
+    if nested:
+        warnings.append(f"nested with {', '.join(nested)}: what is its own and what is the mix's cannot be told apart")
+    elif fair.grade is not one.grade:
+        warnings.append(f"{fair.grade} once its mix is taken out")
+    mix = MixRating(fair.developed, fair.developed_interval, fair.adjusted, fair.adjusted_interval, fair.grade)
+    return replace(one, mix=mix, warnings=tuple(warnings))
 
 
 def _warnings(entities: int, credibility: float) -> tuple[str, ...]:

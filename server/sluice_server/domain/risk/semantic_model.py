@@ -81,6 +81,10 @@ class Fact:
     """Why joining it with another fact would count its rows more than once."""
 
 
+MIX_LEVELS = ("product_code", "product_line", "category", "region", "tier")
+"""Columns of the mix table that an entity's ratings can be adjusted for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entity:
     """A thing that figures are about."""
@@ -90,6 +94,8 @@ class Entity:
     description: Label
     rated: bool
     screened: bool
+    mix: tuple[str, ...] = ()
+    """Columns of the mix table that ratings are adjusted for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sluice_server.domain.errors import DataVersionNotFound
 from sluice_server.domain.risk.data_version import DataStamp, DataVersion, DataVersionState
 from sluice_server.domain.risk.ports import AmountCells, Number, Sum, TableAnswer, TableQuery, TableRow
+from sluice_server.domain.risk.result_rows import Kind, ResultRows
 from sluice_server.domain.risk.semantic_model import ResultTable, SemanticModel
 from sluice_server.store.faults import database_errors
 from sluice_server.store.risk.compile import compile_query
@@ -26,6 +27,10 @@ from sluice_server.store.risk.uninterrupted import Uninterrupted
 
 _UNDEFINED = ("42P01", "3F000")
 """SQLSTATE of an undefined table and of an undefined schema."""
+
+
+class TableNotThere(DataVersionNotFound):
+    """The store has no such table: nothing was ever published, or by a job that did not make it."""
 
 
 class RiskStoreReader:
@@ -62,6 +67,9 @@ class RiskStoreReader:
         self, table: ResultTable, count: str, amount: str, expected: str | None, data_version: int
     ) -> AmountCells:
         return await self._reads.run(self._read_amount_cells(table, count, amount, expected, data_version))
+
+    async def rows(self, table: str, columns: Mapping[str, Kind], data_version: int | None) -> ResultRows | None:
+        return await self._reads.run(self._read_table(table, columns, data_version))
 
     async def changed(self, known: int | None) -> DataStamp:
         while True:
@@ -136,6 +144,21 @@ class RiskStoreReader:
             number, claims, first, second = (await connection.execute(figures)).one()
             return AmountCells(int(number), int(claims or 0), float(first or 0), float(second or 0))
 
+    async def _read_table(self, table: str, columns: Mapping[str, Kind], data_version: int | None) -> ResultRows | None:
+        async with self._transaction() as connection:
+            stamp = await self._stamp(connection, data_version)
+        whole = self._tables.whole(table, columns)
+        query = sa.select(*(whole.c[name] for name in columns)).where(whole.c.data_version == stamp.data_version)
+        try:
+            async with self._transaction() as connection:
+                found = (await connection.execute(query)).all()
+                # The rows of a version that was pruned meanwhile would be none at all.
+                await self._stamp(connection, stamp.data_version)
+        except TableNotThere:
+            return None
+        by_column = zip(*found, strict=True) if found else ((),) * len(columns)
+        return ResultRows(stamp, dict(zip(columns, by_column, strict=True)))
+
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         """A read transaction. Raises DataVersionNotFound where the store or its tables do not exist yet."""
@@ -146,7 +169,7 @@ class RiskStoreReader:
                     yield connection
             except exc.DBAPIError as error:
                 if _is_undefined(error):
-                    raise _nothing_published() from error
+                    raise TableNotThere(str(_nothing_published())) from error
                 raise
 
     async def _check_file(self) -> None:

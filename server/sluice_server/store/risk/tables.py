@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
+
 import sqlalchemy as sa
 
+from sluice_server.domain.risk.result_rows import Kind
 from sluice_server.domain.risk.semantic_model import ResultTable, SemanticModel
 
 POSTGRES_SCHEMA = "risk"
@@ -29,6 +33,16 @@ class RiskTables:
             sa.Column("currency", sa.Text),
         )
         self.pointer = sa.Table("active_data_version", self._metadata, sa.Column("data_version", sa.BigInteger))
+
+    def whole(self, table: str, columns: Mapping[str, Kind]) -> sa.Table:
+        """A result table as it is read whole, with these columns beside ``data_version``."""
+        types = {str: sa.Text, int: sa.BigInteger, float: sa.Double, date: sa.Date}
+        return sa.Table(
+            table,
+            sa.MetaData(schema=self._metadata.schema),
+            sa.Column("data_version", sa.BigInteger),
+            *(sa.Column(name, types[kind]) for name, kind in columns.items()),
+        )
 
     def _result_table(self, model: SemanticModel, table: ResultTable) -> sa.Table:
         floating = [column for name, column in table.measures.items() if model.metrics[name].unit == "years"]
