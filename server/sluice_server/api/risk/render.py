@@ -236,6 +236,10 @@ def _rating(entity: str, rating: Rating) -> ratings_pb2.Rating:
         claims=rating.claims,
         expected_claims=rating.expected_claims,
         warnings=rating.warnings,
+        reported_share=rating.reported_share,
+        mix_adjusted=rating.mix.figure if rating.mix else None,
+        mix_adjusted_interval=interval(rating.mix.interval) if rating.mix else None,
+        mix_grade=GRADES[rating.mix.grade] if rating.mix else None,
     )
 
 
