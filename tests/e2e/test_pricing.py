@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,11 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from sluice.client import AsyncSluice, errors
-from sluice.risk.v1 import model_versions_pb2, pricing_pb2, risk_query_pb2, risk_query_pb2_grpc
+from sluice.risk.v1 import model_versions_pb2, pricing_pb2
 from sluice.type.v1 import money_pb2
-from sluice_server.api.risk.service import RiskQueryServicer
 from sluice_server.cli.main import app
-from sluice_server.domain.risk.model_yaml import shipped_model
-from sluice_server.domain.risk.pricing.use_cases import build_pricing_use_cases
-from sluice_server.domain.risk.use_cases import build_risk_use_cases
-from sluice_server.runtime.lifecycle import Application, Platform, Server, Service
-from sluice_server.store import open_store
-from sluice_server.store.risk import RiskStoreReader
-from tests.support.probe import probe_settings
+from tests.support.risk_server import risk_room
 from tests.unit.risk.pricing.fitted import policies
-
-RISK_QUERY = risk_query_pb2.DESCRIPTOR.services_by_name["RiskQuery"].full_name
 
 
 @pytest.fixture
@@ -55,32 +46,12 @@ def database(tmp_path: Path) -> Path:
 @pytest.fixture
 async def clients(database: Path) -> AsyncIterator[tuple[AsyncSluice, AsyncSluice]]:
     """Two people at a server of the risk room."""
-    model = shipped_model()
-    reader = RiskStoreReader(f"sqlite+aiosqlite:///{database.parent}/risk.db", model)
-
-    async def build(platform: Platform) -> Application:
-        store = await open_store(f"sqlite+aiosqlite:///{database}")
-
-        async def close() -> None:
-            await reader.close()
-            await store.close()
-
-        servicer = RiskQueryServicer(
-            build_risk_use_cases(model, reader), build_pricing_use_cases(store, platform.clock)
-        )
-        add: Callable[[Any], None] = lambda server: risk_query_pb2_grpc.add_RiskQueryServicer_to_server(  # noqa: E731
-            servicer, server
-        )
-        return Application(services=[Service(RISK_QUERY, add)], close=close)
-
-    server = Server(build, probe_settings())
-    await server.start()
-    try:
-        address = f"127.0.0.1:{server.port}"
-        async with AsyncSluice(address, actor="zhang.san") as one, AsyncSluice(address, actor="li.si") as other:
-            yield one, other
-    finally:
-        await server.stop()
+    async with (
+        risk_room(f"sqlite+aiosqlite:///{database}", f"sqlite+aiosqlite:///{database.parent}/risk.db") as room,
+        room.client("zhang.san") as one,
+        room.client("li.si") as other,
+    ):
+        yield one, other
 
 
 async def test_a_model_is_proposed_activated_by_another_and_quotes(clients: tuple[AsyncSluice, AsyncSluice]) -> None:

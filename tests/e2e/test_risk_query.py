@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,25 +12,16 @@ from google.protobuf import json_format
 
 from sluice.client import AsyncSluice, errors
 from sluice.risk.v1 import (
-    alerts_pb2,
     anomalies_pb2,
     dashboards_pb2,
     data_pb2,
     query_pb2,
     ratings_pb2,
     risk_query_pb2,
-    risk_query_pb2_grpc,
     semantic_model_pb2,
 )
-from sluice_server.api.risk.service import RiskQueryServicer
-from sluice_server.domain.risk.model_yaml import shipped_model
-from sluice_server.domain.risk.pricing.use_cases import build_pricing_use_cases
-from sluice_server.domain.risk.use_cases import build_risk_use_cases
-from sluice_server.runtime.lifecycle import Application, Platform, Server, Service
-from sluice_server.store import open_store
-from sluice_server.store.risk import RiskStoreReader
 from tests.integration.risk.published import WATERMARK, publish
-from tests.support.probe import probe_settings
+from tests.support.risk_server import risk_room
 from tests.unit.risk.portfolio import MONTHS, channel_row
 from tests.unit.risk.test_use_cases import portfolio
 
@@ -40,31 +31,12 @@ RISK_QUERY = risk_query_pb2.DESCRIPTOR.services_by_name["RiskQuery"]
 @asynccontextmanager
 async def serving(store_url: str) -> AsyncIterator[AsyncSluice]:
     """A server of the risk room alone, and a client of it."""
-    model = shipped_model()
-    reader = RiskStoreReader(store_url, model, poll_seconds=0.02)
-
-    async def build(platform: Platform) -> Application:
-        store = await open_store(f"sqlite+aiosqlite:///{folder}/sluice.db")
-
-        async def close() -> None:
-            await reader.close()
-            await store.close()
-
-        pricing = build_pricing_use_cases(store, platform.clock)
-        servicer = RiskQueryServicer(build_risk_use_cases(model, reader), pricing)
-        add: Callable[[Any], None] = lambda server: risk_query_pb2_grpc.add_RiskQueryServicer_to_server(  # noqa: E731
-            servicer, server
-        )
-        return Application(services=[Service(RISK_QUERY.full_name, add)], close=close)
-
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(build, probe_settings())
-        await server.start()
-        try:
-            async with AsyncSluice(f"127.0.0.1:{server.port}", actor="zhang.san") as client:
-                yield client
-        finally:
-            await server.stop()
+        async with (
+            risk_room(f"sqlite+aiosqlite:///{folder}/sluice.db", store_url) as room,
+            room.client() as client,
+        ):
+            yield client
 
 
 @pytest.fixture
@@ -288,11 +260,6 @@ NOT_BUILT: dict[str, Any] = {
     "SaveDashboard": dashboards_pb2.SaveDashboardRequest(),
     "DeleteDashboard": dashboards_pb2.DeleteDashboardRequest(),
     "ListRiskGroups": anomalies_pb2.ListRiskGroupsRequest(),
-    "ListAlertRules": alerts_pb2.ListAlertRulesRequest(),
-    "SaveAlertRule": alerts_pb2.SaveAlertRuleRequest(),
-    "ListAlerts": alerts_pb2.ListAlertsRequest(),
-    "AcknowledgeAlert": alerts_pb2.AcknowledgeAlertRequest(),
-    "WatchAlerts": alerts_pb2.WatchAlertsRequest(),
 }
 BUILT = {
     "DescribeModel",
@@ -308,6 +275,12 @@ BUILT = {
     "QuotePremium",
     "ProposePrice",
     "ActivateModel",
+    # By test_risk_alerts.py.
+    "ListAlertRules",
+    "SaveAlertRule",
+    "ListAlerts",
+    "AcknowledgeAlert",
+    "WatchAlerts",
 }
 
 

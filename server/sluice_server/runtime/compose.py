@@ -39,6 +39,9 @@ from sluice_server.domain.orders.retry import RetryOrders
 from sluice_server.domain.orders.route import RouteApplication
 from sluice_server.domain.orders.submit import SubmitApplication
 from sluice_server.domain.orders.timing import OrderTiming
+from sluice_server.domain.risk.alerts.series import ModelSeries
+from sluice_server.domain.risk.alerts.use_cases import build_alert_use_cases
+from sluice_server.domain.risk.charts.use_cases import build_chart_use_cases
 from sluice_server.domain.risk.facts import RiskFactsBoard
 from sluice_server.domain.risk.model_yaml import load_model, shipped_model
 from sluice_server.domain.risk.pricing.use_cases import build_pricing_use_cases
@@ -51,6 +54,7 @@ from sluice_server.domain.routing.publish import ActivatePlan, CreatePlan, Valid
 from sluice_server.domain.routing.simulate import SimulatePlan
 from sluice_server.domain.routing.surroundings import Surroundings
 from sluice_server.insurers.directory import ConfiguredAdapters, build_adapters, open_adapters
+from sluice_server.runtime.alert_evaluation import AlertEvaluationWorker
 from sluice_server.runtime.lifecycle import Application, Platform, Service
 from sluice_server.runtime.order_callbacks import CallbackEndpoint
 from sluice_server.runtime.order_export import OrderExportWorker
@@ -91,6 +95,8 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
     )
     risk = build_risk_use_cases(model, risk_reader)
     pricing = build_pricing_use_cases(store, clock)
+    alerts = build_alert_use_cases(store, [ModelSeries(model, risk_reader, risk.answer_query)], clock)
+    charts = build_chart_use_cases(model, risk.answer_query, store, clock, strict=settings.semantic_model is None)
     risk_facts = RiskFactsBoard(model, risk_reader, risk.list_ratings, risk.get_risk_score)
     opened.push_async_callback(risk_facts.close)
     limits = settings.plan_limits
@@ -172,7 +178,7 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
             Service(
                 risk_query_pb2.DESCRIPTOR.services_by_name["RiskQuery"].full_name,
                 lambda server: risk_query_pb2_grpc.add_RiskQueryServicer_to_server(
-                    RiskQueryServicer(risk, pricing), server
+                    RiskQueryServicer(risk, pricing, alerts, charts), server
                 ),
                 # It answers from a database of its own, whatever becomes of the orders'.
                 needs_ready=False,
@@ -195,6 +201,7 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
             PolicyReconciliationWorker(
                 reconcile_policies, GetPolicyReconciliation(store), adapters.insurer_ids, clock=clock
             ),
+            AlertEvaluationWorker(alerts.evaluate),
             OrderExportWorker(store, clock, settings.export_dir),
             AlarmDelivery(
                 store,

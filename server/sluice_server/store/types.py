@@ -37,8 +37,8 @@ def from_microseconds(value: int) -> datetime:
 
 
 def json_text(value: object) -> str:
-    """Compact JSON; dataclasses, enums, dates and times (RFC 3339) included."""
-    return orjson.dumps(value, default=_mapping_or_set).decode()
+    """Compact JSON; dataclasses, enums, dates and times (RFC 3339) and lengths of time (seconds) included."""
+    return orjson.dumps(value, default=_more_than_json).decode()
 
 
 def as_stored(value: object) -> Any:
@@ -46,8 +46,10 @@ def as_stored(value: object) -> Any:
     return orjson.loads(json_text(value))
 
 
-def _mapping_or_set(value: object) -> object:
-    """What orjson does not know by itself: read-only mappings, and sets in a stable order."""
+def _more_than_json(value: object) -> object:
+    """What orjson does not know by itself: read-only mappings, sets in a stable order, lengths of time."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, frozenset | set):
         return sorted(value)
     if hasattr(value, "items"):

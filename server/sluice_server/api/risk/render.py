@@ -168,11 +168,11 @@ def query_answer(found: QueryAnswer) -> query_pb2.QueryResponse:
 
 def _row(row: AnswerRow) -> query_pb2.Row:
     return query_pb2.Row(
-        dimensions=row.dimensions, metrics={name: _metric_value(value) for name, value in row.metrics.items()}
+        dimensions=row.dimensions, metrics={name: metric_value(value) for name, value in row.metrics.items()}
     )
 
 
-def _metric_value(value: MetricValue) -> query_pb2.MetricValue:
+def metric_value(value: MetricValue) -> query_pb2.MetricValue:
     return query_pb2.MetricValue(
         value=value.value,
         amount=None

@@ -21,8 +21,19 @@ from sluice.risk.v1 import (
     semantic_model_pb2,
 )
 from sluice_server.api.context import current_context
-from sluice_server.api.risk import pricing_render, pricing_wire, render, wire
+from sluice_server.api.risk import (
+    alerts_render,
+    alerts_wire,
+    charts_render,
+    charts_wire,
+    pricing_render,
+    pricing_wire,
+    render,
+    wire,
+)
 from sluice_server.domain.errors import NotBuiltYet
+from sluice_server.domain.risk.alerts.use_cases import AlertUseCases
+from sluice_server.domain.risk.charts.use_cases import ChartUseCases
 from sluice_server.domain.risk.pricing.use_cases import PricingUseCases
 from sluice_server.domain.risk.use_cases import RiskUseCases
 
@@ -32,9 +43,13 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class RiskQueryServicer(risk_query_pb2_grpc.RiskQueryServicer):
     """Parses, calls one use case, renders. Domain errors become statuses in the interceptors."""
 
-    def __init__(self, use_cases: RiskUseCases, pricing: PricingUseCases) -> None:
+    def __init__(
+        self, use_cases: RiskUseCases, pricing: PricingUseCases, alerts: AlertUseCases, charts: ChartUseCases
+    ) -> None:
         self._use_cases = use_cases
         self._pricing = pricing
+        self._alerts = alerts
+        self._charts = charts
 
     async def DescribeModel(
         self, request: semantic_model_pb2.DescribeModelRequest, context: Context
@@ -81,22 +96,27 @@ class RiskQueryServicer(risk_query_pb2_grpc.RiskQueryServicer):
     async def RenderChart(
         self, request: dashboards_pb2.RenderChartRequest, context: Context
     ) -> dashboards_pb2.RenderChartResponse:
-        _not_built_yet("RenderChart", "charts and dashboards")
+        params = charts_wire.render_chart_params(request)
+        return charts_render.rendered_chart(await self._charts.render_chart(params, current_context()))
 
     async def ListDashboards(
         self, request: dashboards_pb2.ListDashboardsRequest, context: Context
     ) -> dashboards_pb2.ListDashboardsResponse:
-        _not_built_yet("ListDashboards", "charts and dashboards")
+        params = charts_wire.list_dashboards_params(request)
+        return charts_render.dashboard_page(await self._charts.list_dashboards(params, current_context()))
 
     async def SaveDashboard(
         self, request: dashboards_pb2.SaveDashboardRequest, context: Context
     ) -> dashboards_pb2.Dashboard:
-        _not_built_yet("SaveDashboard", "charts and dashboards")
+        params = charts_wire.save_dashboard_params(request)
+        return charts_render.dashboard(await self._charts.save_dashboard(params, current_context()))
 
     async def DeleteDashboard(
         self, request: dashboards_pb2.DeleteDashboardRequest, context: Context
     ) -> dashboards_pb2.DeleteDashboardResponse:
-        _not_built_yet("DeleteDashboard", "charts and dashboards")
+        params = charts_wire.delete_dashboard_params(request)
+        deleted = await self._charts.delete_dashboard(params, current_context())
+        return dashboards_pb2.DeleteDashboardResponse(dashboard=charts_render.dashboard(deleted))
 
     async def ListRiskGroups(
         self, request: anomalies_pb2.ListRiskGroupsRequest, context: Context
@@ -137,25 +157,32 @@ class RiskQueryServicer(risk_query_pb2_grpc.RiskQueryServicer):
     async def ListAlertRules(
         self, request: alerts_pb2.ListAlertRulesRequest, context: Context
     ) -> alerts_pb2.ListAlertRulesResponse:
-        _not_built_yet("ListAlertRules", "risk warnings")
+        params = alerts_wire.list_alert_rules_params(request)
+        return alerts_render.alert_rule_page(await self._alerts.list_alert_rules(params, current_context()))
 
     async def SaveAlertRule(
         self, request: alerts_pb2.SaveAlertRuleRequest, context: Context
     ) -> alerts_pb2.SaveAlertRuleResponse:
-        _not_built_yet("SaveAlertRule", "risk warnings")
+        params = alerts_wire.save_alert_rule_params(request)
+        return alerts_render.saved_rule(await self._alerts.save_alert_rule(params, current_context()))
 
     async def ListAlerts(
         self, request: alerts_pb2.ListAlertsRequest, context: Context
     ) -> alerts_pb2.ListAlertsResponse:
-        _not_built_yet("ListAlerts", "risk warnings")
+        params = alerts_wire.list_alerts_params(request)
+        return alerts_render.alert_page(await self._alerts.list_alerts(params, current_context()))
 
     async def AcknowledgeAlert(self, request: alerts_pb2.AcknowledgeAlertRequest, context: Context) -> alerts_pb2.Alert:
-        _not_built_yet("AcknowledgeAlert", "risk warnings")
+        given = alerts_wire.acknowledgement(request)
+        return alerts_render.alert(await self._alerts.acknowledge_alert(given, current_context()))
 
-    def WatchAlerts(
+    async def WatchAlerts(
         self, request: alerts_pb2.WatchAlertsRequest, context: Context
     ) -> AsyncIterator[alerts_pb2.WatchAlertsResponse]:
-        _not_built_yet("WatchAlerts", "risk warnings")
+        wanted = alerts_wire.watch_alerts_filter(request)
+        async with aclosing(self._alerts.watch_alerts(wanted, current_context())) as changes:
+            async for change in changes:
+                yield alerts_render.alert_change(change)
 
 
 def _not_built_yet(method: str, area: str) -> NoReturn:

@@ -133,7 +133,7 @@ def describe_model_params(
 
 
 def query_params(request: query_pb2.QueryRequest) -> QueryParams:
-    return _query_params(request, Checks())
+    return parsed_query(request, Checks())
 
 
 def watch_query_params(request: query_pb2.WatchQueryRequest) -> QueryParams:
@@ -142,10 +142,10 @@ def watch_query_params(request: query_pb2.WatchQueryRequest) -> QueryParams:
         checks.wrong("page_token", "must be empty: a watch always sends the first page")
     if request.query.data_version:
         checks.wrong("data_version", "must be 0: a watch always reads the active version")
-    return _query_params(request.query, checks)
+    return parsed_query(request.query, checks)
 
 
-def _query_params(request: query_pb2.QueryRequest, checks: Checks) -> QueryParams:
+def parsed_query(request: query_pb2.QueryRequest, checks: Checks) -> QueryParams:
     if not 0 <= request.top <= MAX_TOP:
         checks.wrong("top", f"must be 0 to {MAX_TOP:,}")
     if len(request.filters) > MAX_FILTERS:
@@ -155,7 +155,7 @@ def _query_params(request: query_pb2.QueryRequest, checks: Checks) -> QueryParam
     question = Question(
         metrics=checks.texts("metrics", request.metrics, MAX_METRICS),
         dimensions=checks.texts("dimensions", request.dimensions, MAX_DIMENSIONS),
-        filters=tuple(_filter(item, f"filters[{i}]", checks) for i, item in enumerate(request.filters[:MAX_FILTERS])),
+        filters=tuple(filter_of(item, f"filters[{i}]", checks) for i, item in enumerate(request.filters[:MAX_FILTERS])),
         having=tuple(_having(item, f"having[{i}]", checks) for i, item in enumerate(request.having[:MAX_FILTERS])),
         order_by=checks.texts("order_by", request.order_by, MAX_METRICS + MAX_DIMENSIONS),
         top=request.top,
@@ -170,7 +170,7 @@ def _query_params(request: query_pb2.QueryRequest, checks: Checks) -> QueryParam
     )
 
 
-def _filter(item: query_pb2.Filter, field: str, checks: Checks) -> Filter:
+def filter_of(item: query_pb2.Filter, field: str, checks: Checks) -> Filter:
     return Filter(
         dimension=checks.text(f"{field}.dimension", item.dimension, required=True),
         any_of=checks.texts(f"{field}.any_of", item.any_of, MAX_VALUES),
