@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
 from sqlalchemy import RowMapping, func, literal, select, update
 
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Scope
+from sluice_server.domain.breaker.normal_rate import Learned
 from sluice_server.store.content import POLICY
 from sluice_server.store.notices import BREAKERS
 from sluice_server.store.session import Session
-from sluice_server.store.tables import breakers, insurers
+from sluice_server.store.tables import breakers, insurers, learned_rates
 
 _CUTS_LOCK = 0x536C75696366
 """Key of the advisory lock: any number that nobody else uses (migrate.py has the one before it)."""
 _SAME = ("state_since", "evidence_since", "incident_id", "ramp_step", "trips_in_a_row")
+_LEARNED = tuple(field.name for field in fields(Learned))
 
 
 class SqlBreakers:
@@ -51,6 +54,26 @@ class SqlBreakers:
     async def revision(self) -> int:
         parts = (select(func.coalesce(func.sum(each.c.version), 0)).scalar_subquery() for each in (breakers, insurers))
         return int((await self._session.execute(select(sum(parts, literal(0))))).scalar_one())
+
+    async def learned_rates(self) -> Mapping[Scope, Learned]:
+        rows = (await self._session.execute(select(learned_rates))).mappings()
+        return {
+            Scope(row["insurer_id"], row["product_line"]): Learned(**{name: row[name] for name in _LEARNED})
+            for row in rows
+        }
+
+    async def write_learned_rates(self, learned: Mapping[Scope, Learned]) -> None:
+        insert = self._session.insert(learned_rates)
+        statement = insert.on_conflict_do_update(
+            index_elements=["insurer_id", "product_line"],
+            set_={name: insert.excluded[name] for name in _LEARNED},
+            where=learned_rates.c.through < insert.excluded.through,
+        )
+        rows = [
+            {"insurer_id": scope.insurer_id, "product_line": scope.product_line, **asdict(learned[scope])}
+            for scope in sorted(learned)
+        ]
+        await self._session.execute(statement, rows)
 
     async def save(self, breaker: Breaker) -> bool:
         self._session.announce(BREAKERS)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from sluice_server.domain.breaker.model import BreakerState, IncidentEvent, IncidentEventKind, Scope
+from sluice_server.domain.breaker.normal_rate import Learned
 from sluice_server.domain.errors import ConcurrentChange
 from sluice_server.store import SqlStore
 from tests.integration.store.samples import after, audit_event, breaker, incident, insurer
@@ -47,6 +48,38 @@ async def test_breakers_are_kept_by_scope(store: SqlStore) -> None:
         assert await work.breakers.list() == [breaker("a"), breaker("a", "screen")]
         assert await work.breakers.get(Scope("a", "screen")) == breaker("a", "screen")
         assert await work.breakers.get(Scope("b")) is None
+
+
+async def test_the_revision_grows_with_every_change_of_a_breaker_or_an_insurer(store: SqlStore) -> None:
+    async def revision() -> int:
+        async with store.read() as work:
+            return await work.breakers.revision()
+
+    seen = [await revision()]
+    async with store.write() as work:
+        await work.breakers.add(breaker())
+        await work.commit()
+    seen.append(await revision())
+    async with store.write() as work:
+        await work.insurers.add(insurer())
+        await work.commit()
+    seen.append(await revision())
+    async with store.write() as work:
+        assert await work.breakers.save(replace(breaker(), state=BreakerState.OPEN))
+        await work.commit()
+    seen.append(await revision())
+    assert seen == sorted(set(seen))
+
+
+async def test_what_is_normal_is_replaced_by_what_has_seen_more(store: SqlStore) -> None:
+    few, more = Learned(2.5, 100.0, 1, 1_000.0, 2_000.25), Learned(4.5, 200.0, 2, 2_500.0, 3_000.5)
+    a, screen = Scope("a"), Scope("a", "screen")
+    for written in ({screen: few, a: more}, {a: few, screen: more}):
+        async with store.write() as work:
+            await work.breakers.write_learned_rates(written)
+            await work.commit()
+    async with store.read() as work:
+        assert await work.breakers.learned_rates() == {a: more, screen: more}
 
 
 async def test_a_breaker_is_saved_by_compare_and_set(store: SqlStore) -> None:

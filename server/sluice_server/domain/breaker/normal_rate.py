@@ -15,6 +15,7 @@ deterioration must be cut and not be learned; it falls at once, which only makes
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 WINDOW_ORDERS = 5_000.0
 PRIOR_ORDERS = 500.0
@@ -25,16 +26,42 @@ RISES_ABOVE = 1.1
 """How far above its step the estimate must be before the next one is taken."""
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a scope has learned, as it outlives a restart."""
+
+    failures: float
+    """F …"""
+    orders: float
+    """… and N of the window."""
+    steps: int
+    """How many steps of the grid p0 is above the floor."""
+    moved_at: float
+    """When it took the last step up, seconds since 1970; 0 before the first outcome."""
+    through: float
+    """When the newest outcome ended that is counted, seconds since 1970."""
+
+
 class NormalRate:
     """p0 of one scope. Constant memory."""
 
-    __slots__ = ("_ceiling", "_failures", "_floor", "_moved_at", "_orders", "_steps", "prior")
+    __slots__ = (
+        "_adopted_through",
+        "_ceiling",
+        "_failures",
+        "_floor",
+        "_moved_at",
+        "_orders",
+        "_steps",
+        "_through",
+        "prior",
+    )
 
     def __init__(self, floor: float, ceiling: float, prior: NormalRate | None = None) -> None:
         """``ceiling`` at or below ``floor``: nothing is learned, p0 is the floor."""
         self._failures = self._orders = 0.0
         self._steps = 0
-        self._moved_at = -math.inf
+        self._moved_at = self._through = self._adopted_through = -math.inf
         self.prior = prior
         self.bound(floor, ceiling)
 
@@ -42,6 +69,20 @@ class NormalRate:
         """Other bounds; what was learned stays within them."""
         self._floor, self._ceiling = floor, max(floor, ceiling)
         self._steps = min(self._steps, self._most_steps())
+
+    @property
+    def learned(self) -> Learned:
+        return Learned(self._failures, self._orders, self._steps, max(0.0, self._moved_at), max(0.0, self._through))
+
+    def adopt(self, learned: Learned) -> None:
+        """Takes over what was learned before a restart. Outcomes up to there are not counted again."""
+        self._failures, self._orders = learned.failures, learned.orders
+        self._through = self._adopted_through = learned.through
+        self.move(learned)
+
+    def move(self, learned: Learned) -> None:
+        """Takes over the step that another replica has come to."""
+        self._steps, self._moved_at = min(learned.steps, self._most_steps()), learned.moved_at or -math.inf
 
     @property
     def estimate(self) -> float:
@@ -57,6 +98,9 @@ class NormalRate:
 
     def observe(self, *, failed: bool, timestamp: float) -> None:
         """One contrasting outcome in normal times."""
+        if timestamp <= self._adopted_through:
+            return
+        self._through = max(self._through, timestamp)
         keep = 1.0 - 1.0 / WINDOW_ORDERS
         self._orders = self._orders * keep + 1.0
         self._failures = self._failures * keep + failed

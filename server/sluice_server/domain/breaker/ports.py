@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sluice_server.domain.breaker.model import Breaker, Incident, IncidentEvent, Scope
+from sluice_server.domain.breaker.normal_rate import Learned
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.model import Outcome, SubmissionKind
 
@@ -67,6 +68,14 @@ class BreakerRepository(Protocol):
     async def revision(self) -> int:
         """The sum of the versions of all breakers and all insurers: it grows with every change of any of them, so who
         has read all of them at this revision need not read them again."""
+        ...
+
+    async def learned_rates(self) -> Mapping[Scope, Learned]:
+        """What is normal for the scopes, as it was written last."""
+        ...
+
+    async def write_learned_rates(self, learned: Mapping[Scope, Learned]) -> None:
+        """Replaces what is written, where that has seen less. In one order, so that two replicas do not deadlock."""
         ...
 
     async def serialise_cuts(self) -> None:

@@ -17,6 +17,7 @@ from sluice_server.domain.breaker.board import BreakerBoard
 from sluice_server.domain.breaker.evidence import ScopeEvidence
 from sluice_server.domain.breaker.evidence_book import ADMITTING, VERSION, EvidenceBook
 from sluice_server.domain.breaker.leaks import LeakCount
+from sluice_server.domain.breaker.learned_rates import LearnedRates
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Evidence, Scope
 from sluice_server.domain.breaker.operational_alarms import OperationalAlarms
 from sluice_server.domain.breaker.ports import BacklogCount, EvidenceSource, Insurer, OutcomeRecord
@@ -64,6 +65,7 @@ class BreakerWatch:
         self._book = EvidenceBook()
         self._leaks = LeakCount()
         self._alarms = alarms
+        self._learned = LearnedRates(store)
         self._changes = AutomaticChanges(store, clock)
         self._breakers: Sequence[Breaker] = ()
         self._in_incident: Sequence[Breaker] = ()
@@ -114,8 +116,10 @@ class BreakerWatch:
                     await self._changes.follow_incident(breaker, self._leaks.of(breaker.incident_id))
             if moved:
                 await self._board.refresh()
+            # After the cuts, which are more urgent.
+            if full:
+                await self._learned.exchange(self._book.scopes(), now)
             if full and self._alarms is not None:
-                # After the cuts, which are more urgent.
                 await self._alarms.report(self._waiting(), self._board.breakers, now)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -165,6 +169,7 @@ class BreakerWatch:
                     if incident is not None:
                         self._leaks.learn(breaker, incident)
             if self._cursor is None:
+                await self._learned.recall(uow, self._book.scopes(), now)
                 self._cursor = await _rebuild_from(uow.evidence, self._breakers, now)
             overlap = timedelta(seconds=OVERLAP_SECONDS if full else SHORT_OVERLAP_SECONDS)
             await self._read_outcomes(uow.evidence, self._cursor - overlap, now)

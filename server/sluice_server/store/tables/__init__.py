@@ -6,7 +6,7 @@ from sluice_server.store.tables._schema import metadata
 from sluice_server.store.tables.alarms import DELIVERED, UNDELIVERED, alarm_outbox
 from sluice_server.store.tables.alerts import LASTING, alert_rules, risk_alerts
 from sluice_server.store.tables.audit import audit_chain, audit_events
-from sluice_server.store.tables.breaker import breakers, incident_events, incidents, insurers
+from sluice_server.store.tables.breaker import breakers, incident_events, incidents, insurers, learned_rates
 from sluice_server.store.tables.dashboards import dashboard_versions, dashboards
 from sluice_server.store.tables.orders import (
     ABNORMAL,
@@ -54,6 +54,7 @@ __all__ = [
     "incidents",
     "insurer_use",
     "insurers",
+    "learned_rates",
     "metadata",
     "order_counts",
     "orders",

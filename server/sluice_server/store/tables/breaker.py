@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, Table, Text
 
 from sluice_server.store.tables._schema import metadata
 from sluice_server.store.types import Identifier, Json, Sequence64, UtcTime
@@ -34,6 +34,19 @@ breakers = Table(
     Column("ramp_step", Integer, nullable=False),
     Column("trips_in_a_row", Integer, nullable=False),
     Column("version", BigInteger, nullable=False),
+)
+
+# What is normal for each scope, as the breakers have learned it: apart from the breakers, whose versions are compared.
+learned_rates = Table(
+    "learned_rates",
+    metadata,
+    Column("insurer_id", Identifier, primary_key=True),
+    Column("product_line", Identifier, primary_key=True),
+    Column("failures", Float(53), nullable=False),
+    Column("orders", Float(53), nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("moved_at", Float(53), nullable=False),  # seconds since 1970
+    Column("through", Float(53), nullable=False),  # seconds since 1970
 )
 
 incidents = Table(
