@@ -6,6 +6,7 @@ from typing import Any
 
 from sluice_server.domain.risk.charts.frame import (
     COLOURS,
+    FAINT,
     ORDINARY,
     SEVERITY_COLOURS,
     WIDTH,
@@ -18,7 +19,7 @@ from sluice_server.domain.risk.charts.frame import (
 from sluice_server.domain.risk.charts.wording import axis_format, number_text, shown
 from sluice_server.domain.risk.semantic_model import Dimension, DimensionType, Direction, Metric
 
-_WHISKER = "#3c4650"
+_WHISKER = "#1f272d"
 _TIME_FORMATS = {
     DimensionType.DAY: "%Y-%m-%d",
     DimensionType.MONTH: "%Y-%m",
@@ -48,12 +49,18 @@ def line(picture: Picture) -> Json:
     plain: Json = {} if series else {"color": ORDINARY}
     layers: list[Json] = [
         {
-            "mark": {"type": "area", "opacity": 0.18, "clip": True, **plain},
+            "mark": {"type": "area", "opacity": 0.12 if series else 0.2, "clip": True, **plain},
             "transform": [{"filter": "isValid(datum.lower) && isValid(datum.upper)"}],
             "encoding": {**shared, "y": {**y, "field": "lower"}, "y2": {"field": "upper"}},
         },
         {
-            "mark": {"type": "line", "strokeWidth": 2, "point": {"size": 22, "filled": True}, "clip": True, **plain},
+            "mark": {
+                "type": "line",
+                "strokeWidth": 2,
+                "point": {"size": 22, "filled": True, **plain},
+                "clip": True,
+                **plain,
+            },
             "encoding": {**shared, "y": y, "tooltip": _tooltip(picture, metric, bool(series))},
         },
     ]
@@ -83,7 +90,10 @@ def bar(picture: Picture) -> Json:
         "sort": None,
         "title": None if first.is_time else picture.name(first),
     }
-    names["axis"] = {"labelAngle": -45 if first.is_time and len({v["name"] for v in values}) > 8 else 0, "ticks": False}
+    names["axis"] = {
+        "labelAngle": _slant(len({value["name"] for value in values})) if first.is_time else 0,
+        "ticks": False,
+    }
     offset: Json = {f"{along}Offset": {"field": "series", "sort": None}} if series else {}
     colour = _colour(series)
     if not series:
@@ -98,7 +108,7 @@ def bar(picture: Picture) -> Json:
         "data": {"values": values},
         "layer": [
             {
-                "mark": {"type": "bar", "clip": True, "cornerRadiusEnd": 1},
+                "mark": {"type": "bar", "clip": True},
                 "encoding": {
                     along: names, **offset, across: quantity, "color": colour,
                     "tooltip": _tooltip(picture, metric, bool(series), first),
@@ -138,7 +148,7 @@ def scatter(picture: Picture) -> Json:
     x, y = _free(picture, across, "x_value"), _free(picture, up, "y_value")
     colour: Json = {"field": "severity", "type": "nominal", "scale": severity_scale(), "legend": None}
     if series:
-        colour = {"field": "series", "type": "nominal", "title": picture.name(answer.dimensions[1])}
+        colour = _colour(picture.name(answer.dimensions[1]))
     thin: Json = {"type": "rule", "opacity": 0.3, "clip": True}
     tooltip = [
         {"field": "name", "title": picture.name(answer.dimensions[0])},
@@ -147,7 +157,10 @@ def scatter(picture: Picture) -> Json:
         {"field": "exposure", "title": picture.exposure_title(), "format": ",.0f"},
     ]
     size: Json = {"field": "exposure", "type": "quantitative", "scale": {"range": [25, 320]}}
-    size |= {"title": picture.exposure_title(), "legend": {"format": "~s"}}
+    size |= {
+        "title": picture.exposure_title(),
+        "legend": {"format": ",.0f", "symbolFillColor": FAINT, "symbolStrokeWidth": 0},
+    }
     return {
         "width": WIDTH,
         "height": 340,
@@ -198,9 +211,10 @@ def heat_map(picture: Picture) -> Json:
     if limits:
         steps = ["#dfe9ef", "#f2cf8f", "#d9705f", "#8f1f16"][: len(limits) + 1]
         scale = {"type": "threshold", "domain": limits, "range": steps if bad_is_high else steps[::-1]}
-    x: Json = {"field": "across", "type": "nominal", "sort": "ascending" if across.is_time else None}
-    x |= {"title": picture.name(across), "axis": {"labelAngle": -45 if columns > 8 else 0, "ticks": False}}
-    y: Json = {"field": "down", "type": "nominal", "sort": None, "title": picture.name(down), "axis": {"ticks": False}}
+    sort = None if picture.chart.question.order_by else "ascending"
+    x: Json = {"field": "across", "type": "nominal", "sort": "ascending" if across.is_time else sort}
+    x |= {"title": picture.name(across), "axis": {"labelAngle": _slant(columns), "ticks": False}}
+    y: Json = {"field": "down", "type": "nominal", "sort": sort, "title": picture.name(down), "axis": {"ticks": False}}
     colour: Json = {"field": "value", "type": "quantitative", "scale": scale, "title": picture.axis_title(metric)}
     colour["legend"] = {"format": axis_format(metric.unit)}
     tooltip = [
@@ -212,13 +226,18 @@ def heat_map(picture: Picture) -> Json:
     layers: list[Json] = [
         {"mark": {"type": "rect", "stroke": "white"}, "encoding": {**encoding, "color": colour, "tooltip": tooltip}}
     ]
-    width = max(WIDTH, columns * 34) if len(values) <= _CELL_TEXTS else WIDTH
-    if len(values) <= _CELL_TEXTS and width / max(columns, 1) >= 34:
+    width = max(WIDTH, columns * (34 if len(values) <= _CELL_TEXTS else 13))
+    if len(values) <= _CELL_TEXTS:
         layers.append(
             {"mark": {"type": "text", "fontSize": 9}, "encoding": {**encoding, "text": {"field": "text"},
              "color": _readable(values, limits)}}
         )  # fmt: skip
     return {"width": width, "height": {"step": 24 if lines <= 40 else 9}, "data": {"values": values}, "layer": layers}
+
+
+def _slant(labels: int) -> int:
+    """The angle at which so many labels do not overlap."""
+    return 0 if labels <= 8 else -45 if labels <= 24 else -90
 
 
 def _readable(values: list[Json], limits: list[float]) -> Json:
@@ -253,7 +272,9 @@ def _series(picture: Picture, others: tuple[Dimension, ...] | list[Dimension]) -
 
 
 def _colour(series: str) -> Json:
-    return {"field": "series", "type": "nominal", "sort": None, "title": series, "scale": {"range": list(COLOURS)}}
+    legend = {"symbolOpacity": 1, "symbolType": "square"}
+    scale = {"range": list(COLOURS)}
+    return {"field": "series", "type": "nominal", "sort": None, "title": series, "scale": scale, "legend": legend}
 
 
 def _quantity(picture: Picture, metric: Metric, values: list[Json]) -> Json:
@@ -269,7 +290,9 @@ def _quantity(picture: Picture, metric: Metric, values: list[Json]) -> Json:
 
 
 def _free(picture: Picture, metric: Metric, field: str) -> Json:
-    axis = {"format": axis_format(metric.unit)}
+    drawn = [value for row in picture.answer.rows if (value := row.metrics[metric.name].value) is not None]
+    most = max((abs(shown(value, metric.unit, picture.currency) or 0.0) for value in drawn), default=0.0)
+    axis = {"format": axis_format(metric.unit, most)}
     return {"field": field, "type": "quantitative", "title": picture.axis_title(metric), "axis": axis}
 
 

@@ -21,15 +21,20 @@ class InvalidDashboard(InvalidInput):
     reason = "INVALID_FIELD"
 
 
-def shipped_dashboards(model: SemanticModel) -> tuple[Dashboard, ...]:
+def shipped_dashboards(model: SemanticModel, *, strict: bool = True) -> tuple[Dashboard, ...]:
     """The dashboards that are packaged with the server, by id.
 
-    Raises InvalidDashboard where ``model`` does not have what they show: another model than the shipped one.
+    Raises InvalidDashboard where ``model`` does not have what they show; without ``strict`` they are left out.
     """
     folder = files("sluice_server.domain.risk.charts").joinpath("shipped")
-    return tuple(
-        load_dashboard(folder.joinpath(f"{name}.yaml").read_text("utf-8"), model, shipped=True) for name in _SHIPPED
-    )
+    found = []
+    for name in _SHIPPED:
+        try:
+            found.append(load_dashboard(folder.joinpath(f"{name}.yaml").read_text("utf-8"), model, shipped=True))
+        except InvalidDashboard:
+            if strict:
+                raise
+    return tuple(found)
 
 
 def load_dashboard(text: str, model: SemanticModel, *, shipped: bool = False) -> Dashboard:

@@ -44,7 +44,7 @@ class Picture:
     def axis_title(self, metric: Metric) -> str:
         """Label and unit."""
         unit = unit_text(metric.unit, self.currency, self.language)
-        if not unit:
+        if not unit or unit in self.name(metric):
             return self.name(metric)
         return f"{self.name(metric)}（{unit}）" if self.language is Language.ZH else f"{self.name(metric)} ({unit})"
 
@@ -78,6 +78,8 @@ class Picture:
 
     def exposure_title(self) -> str:
         unit = unit_text(self.answer.exposure_unit, self.currency, self.language)
+        if self.answer.exposure_unit != "years":
+            return self.text(f"依据（{unit}）", f"From ({unit})")
         return self.text(f"风险暴露（{unit}）", f"Exposure ({unit})")
 
 
@@ -90,7 +92,7 @@ def specification(picture: Picture, content: Mapping[str, Any]) -> Json:
             "subtitle": _subtitle(picture),
             "anchor": "start",
             "frame": "group",
-            "offset": 14,
+            "offset": 22,
         },
         "background": "white",
         "padding": 14,
@@ -127,9 +129,10 @@ def _subtitle(picture: Picture) -> list[str]:
     first = picture.text(f"数据版本 {stamp.data_version} · 截至 {stamp.watermark:%Y-%m-%d}",
                          f"Data version {stamp.data_version} · up to {stamp.watermark:%Y-%m-%d}")  # fmt: skip
     if answer.exposure is not None:
-        first += picture.text(
-            f" · 风险暴露 {answer.exposure:,.0f} {unit}", f" · exposure {answer.exposure:,.0f} {unit}"
+        basis = (
+            picture.text("风险暴露", "exposure") if answer.exposure_unit == "years" else picture.text("依据", "from")
         )
+        first += f" · {basis} {answer.exposure:,.0f} {unit}"
     second = []
     if has_intervals(answer):
         second.append(_intervals_text(picture))
@@ -180,6 +183,7 @@ def threshold_layers(picture: Picture, metrics: Sequence[Metric], channel: str) 
             colour = SEVERITY_COLOURS[limit.severity]
             layers.append(
                 {
+                    "data": {"values": [{}]},
                     "mark": {"type": "rule", "color": colour, "strokeDash": [6, 4], "strokeWidth": 1.4},
                     "encoding": {channel: at},
                 }
@@ -189,9 +193,10 @@ def threshold_layers(picture: Picture, metrics: Sequence[Metric], channel: str) 
                 place: Json = {"align": "right", "baseline": "bottom", "dy": -3}
                 other: Json = {"x": {"value": WIDTH}}
                 if channel == "x":
-                    place, other = {"align": "left", "baseline": "top", "dx": 4, "dy": 2}, {"y": {"value": 0}}
+                    place, other = {"align": "center", "baseline": "bottom", "dy": -3}, {"y": {"value": 0}}
                 layers.append(
                     {
+                        "data": {"values": [{}]},
                         "mark": {"type": "text", "color": colour, "fontSize": 11, "text": text, **place},
                         "encoding": {channel: at, **other},
                     }

@@ -25,9 +25,12 @@ class ChartUseCases:
     shipped: tuple[Dashboard, ...]
 
 
-def build_chart_use_cases(model: SemanticModel, answer_query: AnswerQuery, store: Store, clock: Clock) -> ChartUseCases:
-    """The use cases over ``store``. Raises InvalidDashboard where the shipped dashboards do not fit ``model``."""
-    shipped = shipped_dashboards(model)
+def build_chart_use_cases(
+    model: SemanticModel, answer_query: AnswerQuery, store: Store, clock: Clock, *, strict: bool
+) -> ChartUseCases:
+    """The use cases over ``store``. ``strict``: raises InvalidDashboard where a shipped dashboard does not fit
+    ``model``; without it, for a model that does not ship, such a dashboard is left out."""
+    shipped = shipped_dashboards(model, strict=strict)
     return ChartUseCases(
         render_chart=RenderChart(model, answer_query, FindDashboard(store, shipped)),
         list_dashboards=ListDashboards(store, shipped),

@@ -12,8 +12,11 @@ from sluice_server.domain.risk.semantic_model import Direction, Metric
 
 _GOOD = "#4f9d69"
 _TRACK = "#e3e8ec"
-_WIDTH, _HEIGHT = 340, 210
+_WIDTH, _HEIGHT = 340, 190
+_CENTRE = 140
+"""Where the half circle stands, in pixels from the top."""
 _RADIUS = 130
+_MIDDLE = {"x": _WIDTH / 2, "y": _CENTRE}
 
 
 def gauge(picture: Picture) -> Json:
@@ -31,7 +34,7 @@ def gauge(picture: Picture) -> Json:
     def arc(first: float, last: float, inner: float, outer: float, colour: str) -> Json:
         return {
             "data": {"values": [{"first": first, "last": last}]},
-            "mark": {"type": "arc", "innerRadius": inner, "outerRadius": outer, "color": colour},
+            "mark": {"type": "arc", "innerRadius": inner, "outerRadius": outer, "color": colour, **_MIDDLE},
             "encoding": {
                 "theta": {"field": "first", "type": "quantitative", "scale": None},
                 "theta2": {"field": "last"},
@@ -59,8 +62,8 @@ def gauge(picture: Picture) -> Json:
     if interval is not None:
         layers.append(_text(_interval_text(picture, metric), 34, 11, FAINT))
     layers += [
-        {**_text(number_text(at, metric.unit, picture.currency), 14, 10, FAINT), **_beside(x)}
-        for at, x in ((0.0, -_RADIUS * 0.84), (end, _RADIUS * 0.84))
+        _text(number_text(at, metric.unit, picture.currency), 14, 10, FAINT, across=across)
+        for at, across in ((0.0, -_RADIUS * 0.84), (end, _RADIUS * 0.84))
     ]
     return {"width": _WIDTH, "height": _HEIGHT, "layer": layers}
 
@@ -76,18 +79,20 @@ def _end(metric: Metric, values: Sequence[float]) -> float:
     return next(step * power for step in (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0) if step * power >= most)
 
 
-def _text(text: str, dy: float, size: int, colour: str) -> Json:
-    mark: Json = {"type": "text", "text": text, "dy": dy, "fontSize": size, "color": colour}
-    return {"data": {"values": [{}]}, "mark": mark}
-
-
-def _beside(x: float) -> Json:
-    return {"encoding": {"x": {"value": _WIDTH / 2 + x}, "y": {"value": _HEIGHT / 2}}}
+def _text(text: str, down: float, size: int, colour: str, *, across: float = 0.0) -> Json:
+    """A text, so many pixels from the middle of the half circle."""
+    place = {"x": _WIDTH / 2 + across, "y": _CENTRE + down}
+    return {
+        "data": {"values": [{}]},
+        "mark": {"type": "text", "text": text, "fontSize": size, "color": colour, **place},
+    }
 
 
 def _in_brackets(picture: Picture, metric: Metric) -> str:
     unit = unit_text(metric.unit, picture.currency, picture.language)
-    return f"（{unit}）" if unit and picture.text("zh", "en") == "zh" else f" ({unit})" if unit else ""
+    if not unit or unit in picture.name(metric):
+        return ""
+    return picture.text(f"（{unit}）", f" ({unit})")
 
 
 def _interval_text(picture: Picture, metric: Metric, row: int = 0) -> str:
@@ -95,7 +100,7 @@ def _interval_text(picture: Picture, metric: Metric, row: int = 0) -> str:
     assert interval is not None, "the caller has looked"
     lower = number_text(interval.lower, metric.unit, picture.currency)
     upper = "∞" if interval.upper is None else number_text(interval.upper, metric.unit, picture.currency)
-    return f"{lower} … {upper}"
+    return f"{lower} – {upper}"
 
 
 def table(picture: Picture) -> Json:

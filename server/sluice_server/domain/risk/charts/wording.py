@@ -31,13 +31,15 @@ def unit_text(unit: str, currency: str, language: Language) -> str:
     return zh if language is Language.ZH else en
 
 
-def axis_format(unit: str) -> str:
-    """The d3 format of an axis."""
+def axis_format(unit: str, greatest: float = 0.0) -> str:
+    """The d3 format of values up to ``greatest``."""
     if unit == "change":
         return "+.0%"
     if unit in _PERCENT:
         return ".3~p"
-    return ".3~f" if unit == "1/year" else "~s"
+    if unit == "1/year":
+        return ".3~f"
+    return ",.6~r" if greatest < 100_000 else ".3~s"
 
 
 def shown(value: float | None, unit: str, currency: str) -> float | None:
@@ -53,7 +55,7 @@ def number_text(value: float | None, unit: str, currency: str) -> str:
     if unit == "change":
         return f"{drawn:+.1%}"
     if unit in _PERCENT:
-        return f"{drawn:.2%}" if abs(drawn) < 0.1 else f"{drawn:.1%}"
+        return f"{drawn:.2%}" if 0 < abs(drawn) < 0.1 else f"{drawn:.1%}"
     if unit == "1/year":
         return f"{drawn:.4f}"
     return f"{drawn:,.0f}" if abs(drawn) >= 100 or drawn == int(drawn) else f"{drawn:,.2f}"
