@@ -24,6 +24,8 @@ DEFAULT_LIMIT = 100_000
 LARGEST_LIMIT = 1_000_000
 PAGE = 250
 """So many are decided at a stretch: other calls go on in between."""
+READ_AT_ONCE = 1_000
+"""So many are read in one transaction, which costs as much as deciding some hundred."""
 SHARES_AT_ONCE = 1_000
 MOST_AT_ONCE = 4
 """Simulations in one process: each takes what it can get of it."""
@@ -161,11 +163,13 @@ class SimulatePlan:
             # A short transaction for each page: a long one would keep the database from tidying up.
             async with self._store.read() as uow:
                 page = await uow.orders.first_decided(
-                    created_from=created_from, created_before=before, after=after, limit=min(PAGE, left)
+                    created_from=created_from, created_before=before, after=after, limit=min(READ_AT_ONCE, left)
                 )
             if not page:
                 return
-            yield page
+            for start in range(0, len(page), PAGE):
+                yield page[start : start + PAGE]
+                await asyncio.sleep(0)
             left -= len(page)
             after = OrderPosition(page[-1].created_at, page[-1].application.application_id)
 
