@@ -168,6 +168,21 @@ RESULTS = {
             FROM counted
         )
         GROUP BY ALL""",
+    "channel_mix": """
+        SELECT channel_id, product_code, product_line, category, region, tier, sum(p), sum(x)::DOUBLE / 1.461e9,
+            sum(e) // 10000, sum(c), sum(d), sum(i)
+        FROM (
+            SELECT *, (seen > start_date)::INT AS p, 0 AS c, 0 AS d, 0::BIGINT AS i,
+                CASE WHEN seen <= start_date THEN 0 WHEN exposure_years IS NULL THEN (seen - start_date) * 4000000
+                    ELSE round(exposure_years * 1.461e9)::BIGINT END AS x,
+                CASE WHEN stop = start_date THEN net * 10000
+                    ELSE net * 10000 // (stop - start_date) * (seen - start_date) + net * 10000 % (stop - start_date)
+                    END::HUGEINT AS e
+            FROM cover WHERE seen > start_date OR (stop = start_date AND net > 0 AND start_date < $today)
+            UNION ALL BY NAME
+            SELECT *, 0 AS p, 1 AS c, denied AS d, incurred AS i, 0 AS x, 0::HUGEINT AS e FROM counted
+        )
+        GROUP BY ALL""",
     "claim_development": """
         SELECT channel_id, product_line, month, datediff('month', occurred_on, (reported_at AT TIME ZONE 'UTC')::DATE),
             count(*), sum(denied), sum(incurred), sum(incurred::HUGEINT * incurred)
@@ -212,7 +227,7 @@ def _compute(input_dir: Path, orders_dir: Path | None, watermark: dt.datetime) -
         for script in (POLICY_MONTHS, CLAIMS, ORDERS):
             for statement in filter(str.strip, script.split(";")):
                 duck.execute(statement, _used(statement, watermark))
-        found = {name: duck.execute(query).fetchall() for name, query in RESULTS.items()}
+        found = {name: duck.execute(query, _used(query, watermark)).fetchall() for name, query in RESULTS.items()}
     for name in SQUARED:
         # Python rounds a whole number to the nearest float.
         found[name] = [(*row[:-1], float(row[-1])) for row in found[name]]

@@ -58,6 +58,7 @@ def test_every_table_of_the_contract_is_declared() -> None:
         "repair_shop_month",
         "insurer_product_day",
         "rating_cell",
+        "channel_mix",
         "claim_development",
         "customer_funnel",
         "source_check",

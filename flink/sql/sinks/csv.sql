@@ -41,6 +41,11 @@ CREATE TABLE rating_cell_csv WITH (
 ) LIKE rating_cell;
 INSERT OVERWRITE rating_cell_csv SELECT * FROM rating_cell_rows WHERE ${rating_cell_opened};
 
+CREATE TABLE channel_mix_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/channel_mix', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE channel_mix;
+INSERT OVERWRITE channel_mix_csv SELECT * FROM channel_mix_rows;
+
 CREATE TABLE claim_development_csv WITH (
     'connector' = 'filesystem', 'path' = '${results}/claim_development', 'format' = 'csv', 'csv.null-literal' = ''
 ) LIKE claim_development;
