@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from sluice_server.domain.risk.any_table.abnormal import AbnormalEntity, area_under_curve, find_abnormal
-from sluice_server.domain.risk.any_table.groups import GroupSearch, find_groups
+from sluice_server.domain.risk.any_table.groups import find_groups
+from sluice_server.domain.risk.groups.group import GroupSearch
 from sluice_server.domain.risk.models.columns import Floats, TextColumn
 from tests.bench.report import Row, report
 from tests.unit.risk.any_table.claims_table import claims

@@ -13,7 +13,8 @@ from rich.text import Text
 from sluice_server.cli.connection import AsJson, output
 from sluice_server.cli.risk.answers import print_json, refusals
 from sluice_server.cli.risk.tables import TableFile
-from sluice_server.domain.risk.any_table.groups import GroupFindings, GroupSearch, JudgedGroup, find_groups
+from sluice_server.domain.risk.any_table.groups import GroupFindings, find_groups
+from sluice_server.domain.risk.groups.group import GroupSearch, JudgedGroup
 from sluice_server.domain.risk.models.columns import NumberColumn, TextColumn
 from sluice_server.domain.risk.models.factors import as_levels
 

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from sluice_server.domain.errors import InvalidInput
-from sluice_server.domain.risk.any_table.groups import GroupFindings, GroupSearch, Side, discovery_half, find_groups
+from sluice_server.domain.risk.any_table.groups import GroupFindings, discovery_half, find_groups
+from sluice_server.domain.risk.groups.group import GroupSearch, Side
 from sluice_server.domain.risk.models.columns import Floats, TextColumn
 
 ROWS = 12_000
