@@ -13,12 +13,15 @@ from datetime import datetime, timedelta
 from random import Random
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from sluice_server.domain.breaker.ports import Alarm, AlarmNotDelivered, AlarmSink, PendingAlarm
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import ConcurrentChange, Unavailable
 from sluice_server.domain.unit_of_work import Store
+
+MOST_SHOWN = 10_000
+"""So many waiting alarms are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,15 @@ class AlarmDelivery:
         self._posts = Counter(
             "sluice_alarm_posts", "Posts of alarms to a platform.", ("sink", "result"), registry=registry
         )
+        self._waiting_since: dict[str, datetime] = {}
+        self._waiting = Gauge(
+            "sluice_alarm_outbox_waiting", f"Alarms that wait for delivery (at most {MOST_SHOWN}).", registry=registry
+        )
+        self._oldest = Gauge(
+            "sluice_alarm_outbox_oldest_seconds",
+            "How long this process has seen the oldest of them wait; newer news of the same alarm do not shorten it.",
+            registry=registry,
+        )
 
     async def run(self, stopping: asyncio.Event | None = None) -> None:
         """Rounds until ``stopping`` is set, or until cancelled."""
@@ -116,6 +128,7 @@ class AlarmDelivery:
         await self._repeat(now)
         async with self._store.read() as uow:
             due = await uow.alarms.due(now=now, limit=self._settings.batch)
+            self._show_waiting(await uow.alarms.waiting(limit=MOST_SHOWN), now)
         if not due:
             return Round()
         self._forget_what_was_told(now)
@@ -131,6 +144,12 @@ class AlarmDelivery:
             self._told[alarm.key] = (_news(alarm, now), now)
             self._log.warning("alarm", key=alarm.key, alarm=alarm.name, severity=alarm.severity, summary=alarm.summary)
         return Round(len(delivered), len(quiet), len(lacking))
+
+    def _show_waiting(self, keys: Sequence[str], now: datetime) -> None:
+        self._waiting_since = {key: self._waiting_since.get(key, now) for key in keys}
+        oldest = min(self._waiting_since.values(), default=now)
+        self._waiting.set(len(keys))
+        self._oldest.set((now - oldest).total_seconds())
 
     async def _offer(self, platform: _Platform, pending: Sequence[PendingAlarm], now: datetime) -> None:
         """Sends what the platform lacks, unless it rests."""
@@ -188,16 +207,18 @@ class AlarmDelivery:
         return False
 
     async def _record(self, done: Sequence[PendingAlarm], lacking: Sequence[PendingAlarm], now: datetime) -> None:
+        finished = {pending.outbox_id for pending in done}
         async with self._store.write() as uow:
-            for pending in done:
-                await uow.alarms.delivered(pending.outbox_id, now)
-            for pending in lacking:
+            # By key, as every other transaction writes them: none waits for another in a ring.
+            for pending in sorted([*done, *lacking], key=lambda each: each.alarm.key):
+                if pending.outbox_id in finished:
+                    await uow.alarms.delivered(pending.outbox_id, now)
+                    continue
                 waits_for = [p for p in self._platforms if pending.outbox_id not in p.took]
                 until = min(p.rests_until for p in waits_for if p.rests_until is not None)
                 names = ", ".join(p.sink.name for p in waits_for)
                 await uow.alarms.postpone(pending.outbox_id, until=until, error=f"not delivered to {names}")
             await uow.commit()
-        finished = {pending.outbox_id for pending in done}
         for platform in self._platforms:
             platform.took = {
                 outbox_id: met

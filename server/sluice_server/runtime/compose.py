@@ -55,6 +55,7 @@ from sluice_server.domain.routing.simulate import SimulatePlan
 from sluice_server.domain.routing.surroundings import Surroundings
 from sluice_server.insurers.directory import ConfiguredAdapters, build_adapters, open_adapters
 from sluice_server.runtime.alert_evaluation import AlertEvaluationWorker
+from sluice_server.runtime.breaker_metrics import BreakerMetrics
 from sluice_server.runtime.lifecycle import Application, Platform, Service
 from sluice_server.runtime.order_callbacks import CallbackEndpoint
 from sluice_server.runtime.order_export import OrderExportWorker
@@ -93,6 +94,7 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
     watch = BreakerWatch(
         store, board, clock, tick_seconds=settings.breaker_tick_seconds, alarms=OperationalAlarms(store)
     )
+    platform.registry.register(BreakerMetrics(board, watch, clock))
     risk = build_risk_use_cases(model, risk_reader)
     pricing = build_pricing_use_cases(store, clock)
     alerts = build_alert_use_cases(store, [ModelSeries(model, risk_reader, risk.answer_query)], clock)

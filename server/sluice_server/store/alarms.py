@@ -19,8 +19,19 @@ class SqlAlarms:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._pending: dict[str, Alarm] = {}
 
     async def put(self, alarm: Alarm) -> None:
+        self._pending[alarm.key] = alarm
+
+    async def flush(self) -> None:
+        """Writes what was put, by key: two transactions that put the same alarms do not wait for each other in a
+        ring."""
+        for _, alarm in sorted(self._pending.items()):
+            await self._write(alarm)
+        self._pending.clear()
+
+    async def _write(self, alarm: Alarm) -> None:
         insert = self._session.insert(alarm_outbox).values(
             outbox_id=new_id("alm"),
             key=alarm.key,
@@ -41,6 +52,8 @@ class SqlAlarms:
         )
 
     async def latest(self, key: str) -> Alarm | None:
+        if key in self._pending:
+            return self._pending[key]
         statement = (
             select(alarm_outbox)
             .where(alarm_outbox.c.key == key)
@@ -51,6 +64,7 @@ class SqlAlarms:
         return None if row is None else _alarm(row)
 
     async def due(self, *, now: datetime, limit: int) -> Sequence[PendingAlarm]:
+        await self.flush()
         statement = (
             select(alarm_outbox)
             .where(UNDELIVERED, alarm_outbox.c.next_attempt_at <= now)
@@ -62,7 +76,13 @@ class SqlAlarms:
             for row in (await self._session.execute(statement)).mappings()
         ]
 
+    async def waiting(self, *, limit: int) -> Sequence[str]:
+        await self.flush()
+        statement = select(alarm_outbox.c.key).where(UNDELIVERED).limit(limit)
+        return list((await self._session.execute(statement)).scalars())
+
     async def active(self, *, now: datetime, limit: int) -> Sequence[Alarm]:
+        await self.flush()
         waiting = alarm_outbox.alias()
         statement = (
             select(alarm_outbox)

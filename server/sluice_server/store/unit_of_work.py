@@ -135,6 +135,8 @@ class SqlUnitOfWork:
     async def commit(self) -> None:
         """Makes the change durable; Unavailable when it cannot be known to be (a repeat finds out). Ends the work."""
         await self._session.flush_counts()
+        if "alarms" in self.__dict__:
+            await self.alarms.flush()
         if "audit" in self.__dict__:
             # Last, because from here on everybody else who appends waits.
             await self.audit.flush()

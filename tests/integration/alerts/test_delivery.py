@@ -202,6 +202,31 @@ async def test_a_defect_of_one_platform_keeps_nothing_from_the_others(
     assert registry.get_sample_value("sluice_alarm_posts_total", {"sink": "defective", "result": "failed"}) == 1
 
 
+async def test_what_waits_and_for_how_long_is_measured(
+    store: SqlStore, clock: HandClock, registry: CollectorRegistry
+) -> None:
+    platform = SinkInMemory()
+    delivery = worker(store, clock, registry, platform)
+
+    def shown() -> tuple[float | None, float | None]:
+        waiting = registry.get_sample_value("sluice_alarm_outbox_waiting")
+        return waiting, registry.get_sample_value("sluice_alarm_outbox_oldest_seconds")
+
+    platform.down = True
+    await put(store, alarm("a"))
+    await delivery.deliver()
+    clock.forward(100)
+    # News of the same alarm replace it in the outbox; it has waited all the same.
+    await put(store, alarm("a", summary="news"), alarm("b"))
+    await delivery.deliver()
+    assert shown() == (2, 100)
+    platform.down = False
+    clock.forward(300)
+    await delivery.deliver()
+    await delivery.deliver()
+    assert shown() == (0, 0)
+
+
 async def test_without_a_platform_alarms_do_not_pile_up(
     store: SqlStore, clock: HandClock, registry: CollectorRegistry
 ) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+
 from sluice_server.domain.breaker.ports import Alarm, PendingAlarm
-from sluice_server.store import SqlStore
+from sluice_server.store import SqlStore, open_store
 from tests.integration.store.samples import after, alarm
 
 
@@ -40,6 +42,31 @@ async def test_an_alarm_of_the_same_key_replaces_the_one_that_waits(store: SqlSt
     await put(store, alarm("a"), alarm("a", summary="newer"))
     [pending] = await due(store)
     assert pending.alarm.summary == "newer"
+
+
+async def test_transactions_that_put_the_same_alarms_in_another_order_do_not_deadlock(postgres_url: str) -> None:
+    both_have_put_one = asyncio.Barrier(2)
+
+    async def write(store: SqlStore, first: str, second: str) -> None:
+        async with store.write() as work:
+            await work.alarms.put(alarm(first))
+            await both_have_put_one.wait()
+            await work.alarms.put(alarm(second))
+            # Raises ConcurrentChange in the one that PostgreSQL chooses as the victim.
+            await work.commit()
+
+    async with open_store(postgres_url) as one, open_store(postgres_url) as two:
+        await put(one, alarm("a"), alarm("b"))
+        await asyncio.gather(write(one, "a", "b"), write(two, "b", "a"))
+        assert len(await due(one)) == 2
+
+
+async def test_what_was_put_is_seen_within_its_unit_of_work(store: SqlStore) -> None:
+    async with store.write() as work:
+        await work.alarms.put(alarm("a"))
+        assert await work.alarms.latest("a") == alarm("a")
+        assert [pending.alarm for pending in await work.alarms.due(now=after(60), limit=9)] == [alarm("a")]
+        assert await work.alarms.waiting(limit=9) == ["a"]
 
 
 async def test_a_replaced_alarm_is_not_delivered_by_the_delivery_under_way(store: SqlStore) -> None:

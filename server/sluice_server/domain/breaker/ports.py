@@ -250,7 +250,8 @@ class PendingAlarm:
 
 
 class AlarmOutbox(Protocol):
-    """Alarms in a unit of work: written with the change that they report, delivered later."""
+    """Alarms in a unit of work: written with the change that they report, delivered later. What is put is written by key
+    at its end, so that two units of work with the same alarms never wait for each other in a ring."""
 
     async def put(self, alarm: Alarm) -> None:
         """Adds an alarm, or replaces an undelivered one with the same key. The replacement gets a new outbox_id, so
@@ -263,6 +264,10 @@ class AlarmOutbox(Protocol):
 
     async def due(self, *, now: datetime, limit: int) -> Sequence[PendingAlarm]:
         """Undelivered alarms whose next attempt is due, by it."""
+        ...
+
+    async def waiting(self, *, limit: int) -> Sequence[str]:
+        """Keys of undelivered alarms, due or not."""
         ...
 
     async def active(self, *, now: datetime, limit: int) -> Sequence[Alarm]:

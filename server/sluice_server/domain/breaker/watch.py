@@ -93,6 +93,10 @@ class BreakerWatch:
             self._book.backlog_of(known, reading.counts)
         return known.evidence(self._clock.now())
 
+    def leaked(self, breaker: Breaker) -> int:
+        """Submissions of its open incident that began after the cut, as far as this replica has read."""
+        return self._leaks.of(breaker.incident_id)
+
     async def tick(self) -> None:
         """Reads what is new, judges every scope, and does what follows. Raises Unavailable."""
         async with self._ticking:
@@ -113,7 +117,7 @@ class BreakerWatch:
                     moved |= await self._changes.step(known.breaker)
             for breaker in self._in_incident if full else ():
                 if breaker.state not in ADMITTING:
-                    await self._changes.follow_incident(breaker, self._leaks.of(breaker.incident_id))
+                    await self._changes.follow_incident(breaker, self.leaked(breaker))
             if moved:
                 await self._board.refresh()
             # After the cuts, which are more urgent.
