@@ -13,7 +13,7 @@ import datetime as dt
 import http.client
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +80,7 @@ class StreamParameters:
     normal_failure_share: float = 0.02
     """Share of an insurer's calls that may fail without a warning."""
     keep_days: float = 8.0
-    """Windows and warnings older than this are deleted."""
+    """Windows and warnings are deleted that are older than the newest by more than this."""
     flink: embedded.EmbeddedSettings = field(default_factory=embedded.EmbeddedSettings)
     remote: embedded.RemoteCluster | None = None
     """The cluster that runs the job; None: a mini cluster of this process's."""
@@ -106,9 +106,7 @@ class StreamDisplay:
         """A look at it."""
 
 
-async def run(
-    parameters: StreamParameters, stopping: asyncio.Event, now: Callable[[], dt.datetime], display: StreamDisplay
-) -> StreamReport:
+async def run(parameters: StreamParameters, stopping: asyncio.Event, display: StreamDisplay) -> StreamReport:
     """Run until `stopping` is set. Raises `BadInput`, `BadStoreUrl`, `WorkFolderInUse`, and `JobFailed` where Flink
     gives up or answers no more; the state under the work folder stays for the next start."""
     jars = _jars(parameters)
@@ -118,7 +116,7 @@ async def run(
             await store.create()
             begun = await asyncio.to_thread(_begin, parameters, store.url, jars)
             display.begun(begun.job.job_id, begun.rest_url, begun.state)
-            return await _Watch(parameters, begun, store, now, display).run(stopping)
+            return await _Watch(parameters, begun, store, display).run(stopping)
     finally:
         await store.close()
 
@@ -282,13 +280,11 @@ class _Watch:
         parameters: StreamParameters,
         begun: _Begun,
         store: StreamStore,
-        now: Callable[[], dt.datetime],
         display: StreamDisplay,
     ) -> None:
         self._parameters = parameters
         self._begun = begun
         self._store = store
-        self._now = now
         self._display = display
         self._loader = None if parameters.jdbc else StreamLoader(store, parameters.work.resolve() / "results")
         self._loaded = 0
@@ -338,4 +334,4 @@ class _Watch:
     async def _forget(self) -> None:
         if time.monotonic() - self._forgot > _FORGET_SECONDS:
             self._forgot = time.monotonic()
-            await self._store.forget(self._now() - dt.timedelta(days=self._parameters.keep_days))
+            await self._store.forget(dt.timedelta(days=self._parameters.keep_days))

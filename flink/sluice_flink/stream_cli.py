@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import enum
 import signal
 from collections.abc import Iterator
@@ -110,7 +109,7 @@ async def _until_signalled(parameters: streaming.StreamParameters) -> streaming.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     with _display() as display:
-        return await streaming.run(parameters, stopping, lambda: dt.datetime.now(dt.UTC), display)
+        return await streaming.run(parameters, stopping, display)
 
 
 @contextmanager
