@@ -47,8 +47,8 @@ _STREAMING = """\
 
 `sluice-flink stream` reads `submissions` and `claim_events` as they come, JSON lines in files or in Kafka topics, and
 writes the tables below into the same store. They carry no data version: a row is written once its window is over, and
-may be written again with the same content. Windows are half hours in UTC, one ends every 15 seconds. Rows older than
-the runner's `--keep-days` are deleted.
+may be written again with the same content. Windows are half hours in UTC, one ends every 15 seconds. Rows are
+deleted when they are older than the newest by more than the runner's `--keep-days`.
 
 An event counts in the 120 windows that its instant lies in, however often it is told, unless it comes more than 15
 seconds (`--out-of-order`) after a newer one.
