@@ -62,6 +62,17 @@ async def test_a_poll_shows_another_replicas_cut_within_a_second(store_url: str,
             await until_admitted(two.board, 0)
 
 
+async def test_a_changed_policy_is_in_force_on_another_replica_within_a_second(store_url: str) -> None:
+    async with a_breaker_world(store_url) as one, a_breaker_world(store_url, one.clock) as two:
+        await one.know(A, B, C)
+        await two.board.refresh()
+        async with running(two.board, two.watch), asyncio.timeout(WITHIN_SECONDS):
+            revision = two.board.revision
+            await one.change_policy(slow_seconds=3.0)
+            while two.board.breakers[Scope(A)].policy.slow_seconds != 3.0:
+                revision = await two.board.changed(revision)
+
+
 class TestNotices:
     @pytest.fixture
     async def database(self, postgres_url: str) -> AsyncIterator[AsyncEngine]:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from sluice_server.domain.breaker.model import BreakerMode, BreakerState, EvidenceKind, Scope
+from sluice_server.domain.breaker.model import BreakerMode, BreakerPolicy, BreakerState, EvidenceKind, Scope
 from sluice_server.domain.orders.model import OrderState
 from tests.integration.breaker.insurers import A, B, C, EverythingAdmitted, application
 from tests.integration.breaker.world import BreakerWorld, a_breaker_world, by, command
@@ -196,6 +196,60 @@ async def test_a_product_line_with_its_own_breaker_is_cut_alone(world: BreakerWo
     await world.control.set_breaker_mode(command(line="screen"), BreakerMode.ENFORCING, by())
     await world.break_line()
     assert (world.admitted(line="screen"), world.admitted(line="tv")) == (0, 10_000)
+
+
+async def _with_breakers_for(world: BreakerWorld, *lines: str) -> None:
+    for line in lines:
+        await world.control.update_breaker_policy(
+            command(line=line), BreakerPolicy(minimum_volume=21), ["minimum_volume"], by()
+        )
+    await world.tick()
+
+
+async def test_an_insurer_that_fails_on_all_lines_is_cut_once_as_a_whole(world: BreakerWorld) -> None:
+    await _with_breakers_for(world, "screen", "tv")
+    world.a.answers = "fail"
+    # Within one look of the watch each line fails often enough to be cut by itself.
+    for line in ("screen", "tv", "screen", "tv"):
+        await world.submit(5, line=line)
+    await world.tick()
+    assert (await world.breaker()).state is BreakerState.OPEN
+    assert [(await world.breaker(line=line)).state for line in ("screen", "tv")] == [BreakerState.CLOSED] * 2
+    assert len(await world.incident_ids()) == 1
+
+
+async def test_what_went_before_a_return_of_the_insurer_is_not_held_against_its_lines(world: BreakerWorld) -> None:
+    await _with_breakers_for(world, "screen", "tv")
+    for line in ("screen", "tv"):
+        world.a.next_answers.extend(["fail"] * 5)
+        await world.submit(5, line=line)
+    await world.tick()
+    await world.confirm()
+    await world.restore(override=True)
+    # One more failure of each would be the sixth in a row.
+    world.a.next_answers.extend(["fail", "fail"])
+    await world.change_policy(ramp_failure_rate=0.5)
+    await world.submit(1, line="screen")
+    await world.submit(1, line="tv")
+    await world.tick()
+    assert [(await world.breaker(line=line)).state for line in ("screen", "tv")] == [BreakerState.CLOSED] * 2
+
+
+async def test_the_backlog_of_a_cut_line_is_not_held_against_its_insurer(world: BreakerWorld) -> None:
+    await _with_breakers_for(world, "screen")
+    await world.submit(5, line="tv")
+    world.a.answers = "lost"
+    await world.submit(30, line="screen")
+    world.a.answers = "success"
+    await world.submit(20, line="tv")
+    await world.tick()
+    assert (await world.breaker(line="screen")).state is BreakerState.OPEN
+    # The lost orders are unfinished for long: 30 of 55, past the grace.
+    await world.tick(60.0)
+    assert (await world.breaker()).state is BreakerState.CLOSED
+    seen = world.watch.evidence(Scope(A))
+    assert seen is not None
+    assert (seen.backlog, seen.failures) == (0, 0)
 
 
 async def test_submissions_after_the_cut_are_counted_as_leaked(world: BreakerWorld) -> None:
