@@ -94,10 +94,10 @@ class RenderChart:
 
 def _check_size(chart: Chart, answer: QueryAnswer, field: str) -> None:
     """Refuses what nobody could see anything in."""
-    most, marks = MAX_MARKS[chart.type], len(answer.rows) * len(answer.metrics)
-    if not chart.rows and answer.total_size > len(answer.rows):
-        marks = answer.total_size
-    if (chart.type in {ChartType.LINE, ChartType.BAR} and marks > most) or marks > most * len(answer.metrics):
+    rows = len(answer.rows) if chart.rows else answer.total_size
+    marks = rows * len(answer.metrics) if chart.type in {ChartType.LINE, ChartType.BAR} else rows
+    most = MAX_MARKS[chart.type]
+    if marks > most:
         text = (
             f"{marks:,} marks are more than the {most:,} that a {chart.type} can show; give top, page_size or filters"
         )
