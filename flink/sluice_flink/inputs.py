@@ -180,6 +180,9 @@ class _Staging:
     def orders(self, orders_dir: Path | None) -> Path:
         """Check and stage the order files; returns the folder to read."""
         folder = self.folder(ORDERS)
+        # Sluice exports its submissions beside its orders, in a folder of their own.
+        if orders_dir is not None and (orders_dir / ORDERS).is_dir():
+            orders_dir /= ORDERS
         paths = sorted(orders_dir.rglob("*.jsonl")) if orders_dir is not None else []
         for number, path in enumerate(paths):
             assert orders_dir is not None

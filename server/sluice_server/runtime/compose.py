@@ -56,6 +56,7 @@ from sluice_server.domain.routing.surroundings import Surroundings
 from sluice_server.insurers.directory import ConfiguredAdapters, build_adapters, open_adapters
 from sluice_server.runtime.alert_evaluation import AlertEvaluationWorker
 from sluice_server.runtime.breaker_metrics import BreakerMetrics
+from sluice_server.runtime.export_destinations import export_destinations
 from sluice_server.runtime.lifecycle import Application, Platform, Service
 from sluice_server.runtime.order_callbacks import CallbackEndpoint
 from sluice_server.runtime.order_export import OrderExportWorker
@@ -204,7 +205,7 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
                 reconcile_policies, GetPolicyReconciliation(store), adapters.insurer_ids, clock=clock
             ),
             AlertEvaluationWorker(alerts.evaluate),
-            OrderExportWorker(store, clock, settings.export_dir),
+            *(OrderExportWorker(store, clock, destination) for destination in export_destinations(settings)),
             AlarmDelivery(
                 store,
                 sinks,

@@ -1,90 +1,108 @@
-"""Writes changed orders as JSON lines for Flink: ``<export_dir>/orders/dt=YYYY-MM-DD/<sequence>.jsonl``."""
+"""Exports changed orders and their submissions for Flink, into files and, where configured, to Kafka."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Protocol
 
-import orjson
 import structlog
 
 from sluice_server.domain.context import Clock
-from sluice_server.domain.orders.export import order_line
 from sluice_server.domain.orders.model import Order
 from sluice_server.domain.orders.ports import OrderPosition
 from sluice_server.domain.unit_of_work import Store
+from sluice_server.runtime.export_files import ExportCursor
 from sluice_server.runtime.order_workers import Rounds
 
+LONGEST_WINDOW = timedelta(minutes=35)
+"""So long after the last order a streaming job has windows left to close."""
 
-@dataclass(frozen=True, slots=True)
-class ExportCursor:
-    """How far the export has come."""
 
-    sequence: int
-    """Number of the next file."""
-    after: OrderPosition | None
-    """The last order that is in a file, by (updated_at, application_id)."""
+class ExportDestination(Protocol):
+    """Where an export goes. Its calls wait; the worker makes them in a thread."""
+
+    name: str
+    """Of the worker that exports there."""
+
+    def exclusive(self) -> AbstractContextManager[bool]:
+        """Whether this process alone exports there, held until the block ends."""
+        ...
+
+    def cursor(self) -> ExportCursor:
+        """How far it has come."""
+        ...
+
+    def write(self, cursor: ExportCursor, orders: Sequence[Order], alive_at: datetime | None) -> ExportCursor:
+        """Exports the orders, in their order, then a sign of life if there is to be one; then the cursor moves on.
+        Raises Unavailable when the place does not answer."""
+        ...
+
+    def close(self) -> None:
+        """Gives back what it holds."""
+        ...
 
 
 class OrderExportWorker:
-    """Exports every order each time that it has changed, final or not.
+    """Exports every order, with its submissions, each time that it has changed, final or not.
 
-    At least once: a line may be written twice, and an order has a line for each state in which it was seen. The reader
-    keeps, for each application_id, the line with the greatest ``updated_at``. ``dt`` is the UTC date of ``updated_at``.
+    At least once: a line may be told twice, and an order has a line for each state in which it was seen. The reader
+    keeps, for each application_id or submission_id, the line with the greatest ``updated_at``. The destination keeps
+    the cursor and moves it on when everything is there; a process that is killed before that exports the same again.
 
-    Files appear whole: written aside, synchronised, renamed; then the cursor (``_cursor.json``, beside them) moves on
-    in the same way. A process that is killed between the two writes the same file again. An order that is being changed
-    while it is read could be passed by, so only changes older than ``settle_seconds`` are taken: longer than any write
-    lasts from taking the time to its commit, and than clocks of replicas differ. One process exports into a directory
-    (``_lock`` is held meanwhile); others wait until it ends.
+    An order that is being changed while it is read could be passed by, so only changes older than ``settle_seconds``
+    are taken: longer than any write lasts from taking the time to its commit, and than clocks of replicas differ.
+    When all of these are exported, a sign of life says so, and again every ``alive_seconds`` while streaming jobs may
+    wait for it. One process exports into a directory (``_lock`` is held meanwhile); others wait until it ends.
 
     To read an order costs the event loop as much as to route one. So a batch is read in parts of ``part`` orders with
     pauses in between, ``leisure`` times as long as the reading: calls never wait for more than one part, and of a busy
     loop the export takes no more than its share. What it leaves behind then, it makes up for when the loop has time.
     """
 
-    name = "order-export"
-
     def __init__(
         self,
         store: Store,
         clock: Clock,
-        export_dir: Path,
+        destination: ExportDestination,
         *,
         batch: int = 5000,
         part: int = 100,
         leisure: float = 4.0,
         settle_seconds: float = 3.0,
         idle_seconds: float = 2.0,
+        alive_seconds: float = 10.0,
     ) -> None:
+        self.name = destination.name
         self._store = store
         self._clock = clock
-        self._dir = export_dir / "orders"
+        self._destination = destination
         self._batch = batch
         self._part = part
         self._leisure = leisure
         self._settle = timedelta(seconds=settle_seconds)
         self._idle_seconds = idle_seconds
+        self._alive_every = timedelta(seconds=alive_seconds)
+        self._alive_at: datetime | None = None
+        """Of the last sign of life; an export that begins anew gives one at once."""
         self._log = structlog.get_logger("sluice.worker")
 
     async def run(self, stopping: asyncio.Event) -> None:
-        await Rounds(self.name, self.round, idle_seconds=self._idle_seconds).run(stopping)
+        try:
+            await Rounds(self.name, self.round, idle_seconds=self._idle_seconds).run(stopping)
+        finally:
+            self._destination.close()
 
     async def round(self) -> bool:
-        """Exports one batch; whether it was full. Nothing when another process exports into the directory."""
-        with _exclusive(self._dir) as alone:
+        """Exports one batch; whether it was full. Nothing when another process exports to the same place."""
+        with self._destination.exclusive() as alone:
             return alone and await self._export()
 
     async def _export(self) -> bool:
-        cursor = await asyncio.to_thread(_read_cursor, self._dir)
+        cursor = await asyncio.to_thread(self._destination.cursor)
         until = self._clock.now() - self._settle
         orders: list[Order] = []
         after = cursor.after
@@ -98,61 +116,20 @@ class OrderExportWorker:
                 break
             after = OrderPosition(part[-1].updated_at, part[-1].application_id)
             await asyncio.sleep(self._leisure * (time.perf_counter() - began))
-        if not orders:
+        full = len(orders) == self._batch
+        alive_at = until if not full and self._awaited(cursor, orders, until) else None
+        if not orders and alive_at is None:
             return False
-        # Not interrupted by a cancellation between the file and the cursor: the thread runs to its end.
-        written = await asyncio.to_thread(_write, self._dir, cursor, orders)
-        self._log.debug("orders exported", orders=len(orders), files=written)
-        return len(orders) == self._batch
+        # Not interrupted by a cancellation between the lines and the cursor: the thread runs to its end.
+        await asyncio.to_thread(self._destination.write, cursor, orders, alive_at)
+        self._alive_at = alive_at or self._alive_at
+        self._log.debug("orders exported", worker=self.name, orders=len(orders))
+        return full
 
-
-def _write(directory: Path, cursor: ExportCursor, orders: Sequence[Order]) -> int:
-    by_date: defaultdict[str, list[bytes]] = defaultdict(list)
-    for order in orders:
-        by_date[order.updated_at.astimezone(UTC).date().isoformat()].append(orjson.dumps(order_line(order)))
-    sequence = cursor.sequence
-    for date, lines in sorted(by_date.items()):
-        _write_whole(directory / f"dt={date}" / f"{sequence:010d}.jsonl", b"\n".join(lines) + b"\n")
-        sequence += 1
-    last = orders[-1]
-    content = {"sequence": sequence, "updated_at": last.updated_at, "application_id": last.application_id}
-    _write_whole(directory / "_cursor.json", orjson.dumps(content))
-    return len(by_date)
-
-
-def _read_cursor(directory: Path) -> ExportCursor:
-    try:
-        content = orjson.loads((directory / "_cursor.json").read_bytes())
-    except FileNotFoundError:
-        return ExportCursor(1, None)
-    at = datetime.fromisoformat(content["updated_at"])
-    return ExportCursor(int(content["sequence"]), OrderPosition(at, content["application_id"]))
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """The file is there with all its content, also after a power cut, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.writing")  # readers skip names that begin with a dot
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-@contextmanager
-def _exclusive(directory: Path) -> Iterator[bool]:
-    """Whether this process alone exports into the directory, held until the block ends."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "_lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    def _awaited(self, cursor: ExportCursor, orders: Sequence[Order], until: datetime) -> bool:
+        """Whether a streaming job may wait for a sign of life."""
+        if orders:
+            return True
+        if cursor.after is None or until - cursor.after.at > LONGEST_WINDOW:
+            return False
+        return self._alive_at is None or until - self._alive_at >= self._alive_every

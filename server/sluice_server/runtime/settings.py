@@ -63,7 +63,17 @@ class Settings(LimitSettings, BaseSettings):
     risk_store_url: str = Field(default="sqlite+aiosqlite:///var/risk.db", repr=False)
     """SQLAlchemy URL of the risk query store, which the Flink loader fills."""
     export_dir: Path = Path("var/export")
-    """Directory where final orders are written for Flink, as ``orders/dt=YYYY-MM-DD/*.jsonl``."""
+    """Directory where orders and submissions are written for Flink, as ``orders/dt=YYYY-MM-DD/*.jsonl`` and
+    ``submissions/dt=YYYY-MM-DD/*.jsonl``."""
+    export_kafka_bootstrap: str | None = None
+    """``HOST:PORT`` of Kafka brokers, separated by commas, to which orders and submissions are exported too; None: to
+    files alone. Takes the extra ``kafka``."""
+    export_kafka_orders_topic: str = "sluice.orders"
+    """Topic of the orders. Its partitions are made by whoever runs the brokers."""
+    export_kafka_submissions_topic: str = "sluice.submissions"
+    """Topic of the submissions."""
+    export_kafka_properties: FilePath | None = None
+    """File of further settings of the Kafka client (librdkafka's names, a line ``name=value`` each): TLS, SASL."""
     insurers_file: FilePath | None = None
     """YAML file that configures the adapters to the insurers' interfaces. Without it no order can be submitted."""
     semantic_model: FilePath | None = None

@@ -1,8 +1,9 @@
-"""Orders as Flink reads them: one JSON object a line, in the columns of the source table ``orders``."""
+"""Orders and submissions as Flink reads them: one JSON object a line, in the columns of the source tables ``orders``
+and ``submissions``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from sluice_server.domain.orders.model import Order, Submission
@@ -35,8 +36,55 @@ def order_line(order: Order) -> Mapping[str, object]:
         "technical_failures": order.technical_failures,
         "rerouted": order.rerouted,
         "incident_id": order.incident_id or None,
-        "updated_at": order.updated_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "updated_at": _exact(order.updated_at),
     }
+
+
+def submission_lines(order: Order) -> Iterator[Mapping[str, object]]:
+    """The order's submissions as they stand, without reports that decided nothing.
+
+    ``updated_at`` is the moment of the latest event of the submission itself: the line of a submission that has not
+    changed is the same, however often its order is exported. It is never after that of the order, although another
+    team may tell of a call that ends by its clock in a moment's time.
+    """
+    for submission in order.submissions:
+        if submission.flag is None:
+            yield _submission_line(order, submission)
+
+
+def _submission_line(order: Order, submission: Submission) -> Mapping[str, object]:
+    finished, settled = submission.finished_at, submission.settled_at
+    events = (submission.started_at, submission.accepted_at, finished, settled)
+    latest = max(moment for moment in events if moment is not None)
+    latency = submission.latency_seconds
+    return {
+        "submission_id": submission.submission_id,
+        "application_id": order.application_id,
+        "insurer_id": submission.insurer_id,
+        "product_code": order.application.product_code,
+        "product_line": submission.product_line,
+        "attempt": submission.number,
+        "kind": submission.kind.value,
+        "outcome": submission.outcome.value if submission.outcome is not None else None,
+        "settled_outcome": submission.settled_outcome.value if submission.settled_outcome is not None else None,
+        "error_code": submission.error_code or None,
+        "latency_ms": round(latency * 1000) if latency is not None else None,
+        "started_at": _moment(submission.started_at),
+        "finished_at": _moment(finished) if finished is not None else None,
+        "settled_at": _moment(settled) if settled is not None else None,
+        "incident_id": order.incident_id or None,
+        "updated_at": _exact(min(latest, order.updated_at)),
+    }
+
+
+def sign_of_life(moment: datetime) -> Mapping[str, object]:
+    """A line among the submissions that says: no change before ``moment`` will be told any more. The streaming job
+    closes its windows by it where no orders come."""
+    return {"submission_id": None, "updated_at": _exact(moment)}
+
+
+def _exact(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _finished_at(order: Order) -> datetime:
