@@ -212,6 +212,7 @@ async def test_a_stored_decision_is_verified_remotely(sluice: CommandLine, clien
     answer = json.loads((await sluice("decision", "verify", "app-1", "--json")).stdout)
     assert answer == {
         "application_id": "app-1",
+        "identical": True,
         "decisions": [
             {
                 "number": 1,
@@ -223,6 +224,9 @@ async def test_a_stored_decision_is_verified_remotely(sluice: CommandLine, clien
             }
         ],
     }
+    assert json.loads((await sluice("decision", "verify", decision.decision_id, "--json")).stdout) == answer
+    unknown = decision.decision_id[:-1] + ("0" if decision.decision_id[-1] != "0" else "1")
+    assert "ORDER_NOT_FOUND" in (await sluice("decision", "verify", unknown, code=1)).stderr
     assert "has no decision number 2" in (await sluice("decision", "verify", "app-1", "--number", "2", code=1)).stderr
     assert "ORDER_NOT_FOUND" in (await sluice("decision", "verify", "nobody", code=1)).stderr
 
@@ -241,6 +245,9 @@ async def test_decisions_after_a_failure_and_while_an_insurer_is_cut_are_verifie
         assert [d["number"] for d in answer["decisions"]] == [d.number for d in order.decisions]
         assert all(d["identical"] for d in answer["decisions"]), answer
         assert "candidates[insurer-" in answer["decisions"][-1]["taken_over"][0]
+        in_force = order.decisions[-1]
+        answer = json.loads((await sluice("decision", "verify", in_force.decision_id, "--json")).stdout)
+        assert [(d["number"], d["identical"]) for d in answer["decisions"]] == [(in_force.number, True)]
 
 
 EXACT = EXAMPLE.replace("  - name: screens\n", "  - name: screens\n    split: EXACT\n")

@@ -261,6 +261,8 @@ OTHERS = [
     *(Wrong("ReportOutcome", report(occur_time=bad), {"occur_time"}) for bad in NOT_A_MOMENT),
     Wrong("ReportOutcome", report(occur_time=Timestamp(seconds=253_402_300_799)), {"occur_time"}),
     *(Wrong("GetOrder", pb.GetOrderRequest(application_id=bad), {"application_id"}) for bad in ["", *NOT_AN_ID]),
+    *(Wrong("GetOrder", pb.GetOrderRequest(decision_id=bad), {"decision_id"}) for bad in NOT_AN_ID),
+    Wrong("GetOrder", pb.GetOrderRequest(application_id="app-1", decision_id="dec-1"), {"decision_id"}),
     Wrong("ListOrders", pb.ListOrdersRequest(**NOT_STATES), {"states[1]", "states[2]"}),
     *(Wrong("ListOrders", pb.ListOrdersRequest(insurer_id=bad), {"insurer_id"}) for bad in NOT_AN_ID),
     *(Wrong("ListOrders", pb.ListOrdersRequest(incident_id=bad), {"incident_id"}) for bad in NOT_AN_ID),

@@ -41,10 +41,11 @@ def server(address: str, actor: str = "") -> Iterator[Sluice]:
             yield connection
     except SluiceError as refused:
         reason = f" ({refused.reason})" if refused.reason else ""
-        problems.print(Text(f"{refused.code.name}{reason}: ", style="bold red") + Text(refused.message))
-        if len(refused.violations) > 1:
-            for violation in refused.violations:
-                problems.print(Text(f"  {violation.field}: ", style="bold") + Text(violation.description))
+        several = refused.violations if len(refused.violations) > 1 else ()
+        message = f"{len(several)} things are wrong" if several else refused.message
+        problems.print(Text(f"{refused.code.name}{reason}: ", style="bold red") + Text(message), soft_wrap=True)
+        for violation in several:
+            problems.print(Text(f"  {violation.field}: ", style="bold") + Text(violation.description), soft_wrap=True)
         if refused.request_id:
             problems.print(Text(f"request id {refused.request_id}", style="dim"))
         raise typer.Exit(1) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC
 from typing import Annotated
@@ -13,11 +14,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from sluice.client import Sluice
+from sluice.client import Sluice, errors
 from sluice.routing.v1 import decision_pb2, order_pb2, plan_pb2, routing_pb2
 from sluice_server.api.routing import recorded, wire
 from sluice_server.cli.connection import DEFAULT_ADDRESS, ActorName, Address, AsJson, output, problems, server
 from sluice_server.domain.errors import SluiceError
+from sluice_server.domain.identity import made_at
 from sluice_server.domain.routing.plan import FAILED_BEFORE, CompiledPlan, compile_plan, content_hash
 from sluice_server.domain.routing.ports import StoredPlan
 from sluice_server.domain.routing.verify import Difference, Verification, verify_decision
@@ -32,19 +34,23 @@ def decision() -> None:
 
 @app.command()
 def verify(
-    application_id: Annotated[str, typer.Argument(help="Whose decisions; a decision's own id is not looked up.")],
+    identifier: Annotated[
+        str, typer.Argument(metavar="ID", help="A decision's id, or an application's: then all of its decisions.")
+    ],
     number: Annotated[int, typer.Option(min=0, help="Only this decision, 1 for the first; 0: all of them.")] = 0,
     address: Address = DEFAULT_ADDRESS,
     actor: ActorName = "",
     as_json: AsJson = False,
 ) -> None:
-    """Recompute an application's decisions from what is stored. Exit 0 when all are identical, 1 when one is not.
+    """Recompute decisions from what is stored. Exit 0 when all are identical, 1 when one is not.
 
     Computed here, from the plan's text, the application and the record: the server is only read from.
     """
     with server(address, actor) as sluice:
-        order = sluice.routing.GetOrder(routing_pb2.GetOrderRequest(application_id=application_id)).order
-        chosen = [d for d in order.decisions if number in (0, d.number)]
+        order = _order(sluice, identifier)
+        application_id = order.application.application_id
+        by_its_id = [d for d in order.decisions if d.decision_id == identifier]
+        chosen = [d for d in by_its_id or order.decisions if number in (0, d.number)]
         if not chosen:
             problems.print(Text(f"application {application_id} has no decision number {number}", style="bold red"))
             raise typer.Exit(1)
@@ -53,16 +59,26 @@ def verify(
     for each in chosen:
         plan, wrong = plans[each.plan_version]
         verified.append((each.number, each.plan_version, _verify(order, each, plan, wrong)))
+    identical = all(found.identical for _, _, found in verified)
     if as_json:
         rows = [
             {"number": n, "plan_version": version, "identical": found.identical, **asdict(found)}
             for n, version, found in verified
         ]
-        sys.stdout.write(json.dumps({"application_id": application_id, "decisions": rows}, ensure_ascii=False) + "\n")
+        whole = {"application_id": application_id, "identical": identical, "decisions": rows}
+        sys.stdout.write(json.dumps(whole, ensure_ascii=False) + "\n")
     else:
         for n, version, found in verified:
             _print(n, version, found)
-    raise typer.Exit(0 if all(found.identical for _, _, found in verified) else 1)
+    raise typer.Exit(0 if identical else 1)
+
+
+def _order(sluice: Sluice, identifier: str) -> order_pb2.Order:
+    """The order by a decision's id when it looks like one and is known, else by the application's."""
+    if made_at(identifier) is not None:
+        with suppress(errors.NotFound):
+            return sluice.routing.GetOrder(routing_pb2.GetOrderRequest(decision_id=identifier)).order
+    return sluice.routing.GetOrder(routing_pb2.GetOrderRequest(application_id=identifier)).order
 
 
 def _plan(sluice: Sluice, version: int) -> tuple[CompiledPlan | None, Sequence[Difference]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -78,7 +79,7 @@ def _print(answer: routing_pb2.ExplainRouteResponse) -> None:
     if answer.factors.fields:
         factors = Table("factor", "value")
         for name, value in sorted(MessageToDict(answer.factors).items()):
-            factors.add_row(name, Text(str(value)))
+            factors.add_row(name, Text(_factor(value)))
         output.print(factors)
     if not answer.HasField("decision"):
         output.print(Text("no rule decides", style="bold red"))
@@ -93,6 +94,13 @@ def _print(answer: routing_pb2.ExplainRouteResponse) -> None:
                 style="bold yellow",
             )
         )
+
+
+def _factor(value: object) -> str:
+    """As in a plan: true and not True; a whole number without the fraction that its transport gives it."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _print_decision(decision: decision_pb2.Decision) -> None:

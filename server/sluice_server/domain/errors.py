@@ -144,8 +144,14 @@ class InsurerNotFound(NotFound):
 class OrderNotFound(NotFound):
     reason = "ORDER_NOT_FOUND"
 
-    def __init__(self, application_id: str) -> None:
-        super().__init__(f"no order for application {application_id!r}", application_id=application_id)
+    def __init__(self, application_id: str = "", *, decision_id: str = "") -> None:
+        if decision_id:
+            super().__init__(
+                f"no order's first decision, or the one in force, is {decision_id!r}; ask by the application_id",
+                decision_id=decision_id,
+            )
+        else:
+            super().__init__(f"no order for application {application_id!r}", application_id=application_id)
 
 
 class IncidentNotFound(NotFound):

@@ -64,6 +64,21 @@ class SqlOrders:
         """Those of them that are stored, with their whole histories, in no order."""
         return await self._read(select(orders).where(orders.c.application_id.in_(application_ids)))
 
+    async def find_by_decision(self, decision_id: str, *, after: datetime, before: datetime) -> str | None:
+        # decision_id has no index: it would cost every insert. The two moments have one each.
+        created, decided = orders.c.created_at, orders.c.decided_at
+        statement = (
+            select(orders.c.application_id)
+            .join(decisions, decisions.c.order_seq == orders.c.order_seq)
+            .where(
+                or_(created.between(after, before), decided.between(after, before)),
+                decisions.c.decision_id == decision_id,
+            )
+            .limit(1)
+        )
+        found: str | None = (await self._session.execute(statement)).scalar_one_or_none()
+        return found
+
     async def find_by_key(self, insurer_id: str, idempotency_key: str) -> str | None:
         statement = (
             select(orders.c.application_id)

@@ -46,6 +46,10 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
         lambda w: w.orders.find_by_key("insurer-a", "key"),
         {"ix_submissions_callback", "pk_orders"},
     ),
+    "order by a decision": (
+        lambda w: w.orders.find_by_decision("dec-1", after=after(0), before=after(1)),
+        {"ix_orders_created", "ix_orders_decided", "pk_decisions"},
+    ),
     "orders of a day": (
         lambda w: w.orders.list(OrderFilter(created_after=after(0), created_before=after(9)), after=None, limit=50),
         {"ix_orders_created"},

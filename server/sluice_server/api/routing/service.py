@@ -104,7 +104,9 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
     async def GetOrder(
         self, request: routing_pb2.GetOrderRequest, context: _ServicerContext
     ) -> routing_pb2.GetOrderResponse:
-        order = await self._use.get_order(wire.order_id(request))
+        application_id, decision_id = wire.order_id(request)
+        find = self._use.get_order
+        order = await (find.by_decision(decision_id) if decision_id else find(application_id))
         return routing_pb2.GetOrderResponse(order=wire.order_message(order))
 
     async def ListOrders(

@@ -215,12 +215,16 @@ def cancellation(request: routing_pb2.CancelOrderRequest) -> Cancellation:
     return read
 
 
-def order_id(request: routing_pb2.GetOrderRequest) -> str:
-    """Raises InvalidInput."""
+def order_id(request: routing_pb2.GetOrderRequest) -> tuple[str, str]:
+    """The application's id, or the decision's; the other is empty. Raises InvalidInput."""
     fields = Fields()
-    fields.identifier("application_id", request.application_id)
+    if not request.decision_id:
+        fields.identifier("application_id", request.application_id)
+    elif request.application_id:
+        fields.wrong("decision_id", "not together with application_id")
+    decision_id = fields.optional_identifier("decision_id", request.decision_id)
     fields.done()
-    return request.application_id
+    return request.application_id, decision_id
 
 
 def plan_draft(request: routing_pb2.CreatePlanRequest) -> PlanDraft:

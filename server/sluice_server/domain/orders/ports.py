@@ -157,6 +157,10 @@ class OrderRepository(Protocol):
         """The order with its whole history."""
         ...
 
+    async def find_by_decision(self, decision_id: str, *, after: datetime, before: datetime) -> str | None:
+        """The application that has this decision; it was created, or the decision in force was taken, in this time."""
+        ...
+
     async def find_by_key(self, insurer_id: str, idempotency_key: str) -> str | None:
         """The application that was submitted to the insurer with this key; only calls are found that were not answered
         at once (accepted for later, unknown, settled)."""

@@ -7,11 +7,12 @@ import binascii
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import orjson
 
 from sluice_server.domain.errors import InvalidInput, InvalidPageToken, OrderNotFound, Violation
+from sluice_server.domain.identity import made_at
 from sluice_server.domain.orders.model import Order
 from sluice_server.domain.orders.ports import OrderFilter, OrderPosition
 from sluice_server.domain.routing.model import plain
@@ -19,6 +20,7 @@ from sluice_server.domain.unit_of_work import Store
 
 DEFAULT_PAGE_SIZE = 50
 LARGEST_PAGE_SIZE = 1000
+ID_IS_MADE_WITHIN = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,19 @@ class GetOrder:
         if order is None:
             raise OrderNotFound(application_id)
         return order
+
+    async def by_decision(self, decision_id: str) -> Order:
+        """The order that has the decision, if that is its first or the one in force. Raises OrderNotFound."""
+        made = made_at(decision_id)
+        found: str | None = None
+        if made is not None:
+            # An id is made right after the moment of the decision is read.
+            after, before = made - ID_IS_MADE_WITHIN, made + ID_IS_MADE_WITHIN
+            async with self._store.read() as uow:
+                found = await uow.orders.find_by_decision(decision_id, after=after, before=before)
+        if found is None:
+            raise OrderNotFound(decision_id=decision_id)
+        return await self(found)
 
 
 class ListOrders:

@@ -182,7 +182,7 @@ class ActivatePlan:
             hindrance, insurers = await self.surroundings.hindrances(uow, plan.document)
             if hindrance:
                 raise PlanNotActivatable(
-                    f"version {activation.version}: {hindrance}",
+                    f"version {activation.version} {hindrance}",
                     subject=f"plans/{activation.version}",
                     insurers=", ".join(insurers[:SHOWN]),
                 )

@@ -65,7 +65,8 @@ class Surroundings:
         return tuple(found)
 
     async def hindrances(self, uow: UnitOfWork, document: PlanDocument) -> tuple[str, tuple[str, ...]]:
-        """Why the plan must not decide here, and the insurers that this is about; empty when it may."""
+        """Why the plan must not decide here, to be read after "version N", and the insurers that this is about; empty
+        when it may."""
         unknown = sorted(await _unknown_insurers(uow, document))
         if unknown:
             shown = ", ".join(unknown[:SHOWN])
@@ -74,7 +75,7 @@ class Surroundings:
         lacking = sorted(pair for pair in _endpoints(document) if self._lacks(*pair))
         if lacking:
             shown = "; ".join(self._no_endpoint(*pair) for pair in lacking[:SHOWN])
-            return f"{shown}; add it to the adapters' file and restart", tuple(insurer for insurer, _ in lacking)
+            return f"cannot be served: {shown}; add it to the adapters' file and restart", tuple(insurer for insurer, _ in lacking)
         return "", ()
 
     def _lacks(self, insurer_id: str, endpoint: str) -> bool:

@@ -207,7 +207,7 @@ class RoutingServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetOrder(self, request, context):
-        """An order with its whole history.
+        """An order with its whole history, by the application's id or by a decision's.
         Errors: NOT_FOUND (ORDER_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -93,7 +93,7 @@ class RoutingStub:
     ABORTED (CONCURRENT_CHANGE).
     """
     GetOrder: _grpc.UnaryUnaryMultiCallable[_routing_pb2.GetOrderRequest, _routing_pb2.GetOrderResponse]
-    """An order with its whole history.
+    """An order with its whole history, by the application's id or by a decision's.
     Errors: NOT_FOUND (ORDER_NOT_FOUND).
     """
     ListOrders: _grpc.UnaryUnaryMultiCallable[_routing_pb2.ListOrdersRequest, _routing_pb2.ListOrdersResponse]
@@ -201,7 +201,7 @@ class RoutingAsyncStub(RoutingStub):
     ABORTED (CONCURRENT_CHANGE).
     """
     GetOrder: _aio.UnaryUnaryMultiCallable[_routing_pb2.GetOrderRequest, _routing_pb2.GetOrderResponse]  # type: ignore[assignment]
-    """An order with its whole history.
+    """An order with its whole history, by the application's id or by a decision's.
     Errors: NOT_FOUND (ORDER_NOT_FOUND).
     """
     ListOrders: _aio.UnaryUnaryMultiCallable[_routing_pb2.ListOrdersRequest, _routing_pb2.ListOrdersResponse]  # type: ignore[assignment]
@@ -354,7 +354,7 @@ class RoutingServicer(metaclass=_abc_1.ABCMeta):
         request: _routing_pb2.GetOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.GetOrderResponse, _abc.Awaitable[_routing_pb2.GetOrderResponse]]:
-        """An order with its whole history.
+        """An order with its whole history, by the application's id or by a decision's.
         Errors: NOT_FOUND (ORDER_NOT_FOUND).
         """
 
