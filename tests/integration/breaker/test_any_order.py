@@ -4,38 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from sluice_server.domain.breaker.model import BreakerMode, BreakerState, Incident
-from sluice_server.domain.errors import FailedPrecondition, PermissionDenied
+from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Incident
+from sluice_server.domain.errors import ConcurrentChange, FailedPrecondition, PermissionDenied
 from tests.integration.breaker.insurers import A, B, C
 from tests.integration.breaker.world import LI, WANG, a_breaker_world, by, command
+from tests.support.postgres import Postgres
 
 people = st.sampled_from([WANG, LI])
 CUTS = {"TRIPPED", "TRIPPED_AGAIN", "CUT_MANUALLY", "RETRY_FAILED"}
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """One insurer, two people, the watch."""
+    """One insurer, two people, two replicas."""
+
+    def database(self) -> AbstractAsyncContextManager[str]:
+        """The URL of a fresh one."""
+        return _a_file()
 
     def __init__(self) -> None:
         super().__init__()
-        self._folder = tempfile.TemporaryDirectory()
         self._runner = asyncio.Runner()
-        self._opened = a_breaker_world(f"sqlite+aiosqlite:///{Path(self._folder.name, 'store.db')}")
-        self.world = self._run(self._opened.__aenter__())
-        self._run(self.world.know(A, B, C, ramp_dwell_seconds=1.0, ramp_minimum_outcomes=2))
+        self._opened = AsyncExitStack()
+        self._run(self._open(self.database()))
+
+    async def _open(self, database: AbstractAsyncContextManager[str]) -> None:
+        url = await self._opened.enter_async_context(database)
+        self.world = await self._opened.enter_async_context(a_breaker_world(url))
+        self.other = await self._opened.enter_async_context(a_breaker_world(url, self.world.clock))
+        await self.world.know(A, B, C, ramp_dwell_seconds=1.0, ramp_minimum_outcomes=2)
 
     def teardown(self) -> None:
-        self._run(self._opened.__aexit__(None, None, None))
+        self._run(self._opened.aclose())
         self._runner.close()
-        self._folder.cleanup()
 
     def _run(self, work: Awaitable[Any]) -> Any:
         async def run() -> Any:
@@ -61,13 +70,27 @@ class AnyOrder(RuleBasedStateMachine):
     def the_watch_looks(self, seconds: float) -> None:
         self._run(self.world.tick(seconds))
 
-    @rule(who=people)
-    def somebody_cuts(self, who: str) -> None:
-        self._try(self.world.control.cut_traffic(command(), by(who)))
+    @rule(seconds=st.sampled_from([0.0, 2.0]))
+    def both_watches_look_at_once(self, seconds: float) -> None:
+        self.world.clock.move(seconds)
+        self._run(asyncio.gather(self.world.watch.tick(), self.other.watch.tick()))
 
-    @rule(who=people)
-    def somebody_confirms(self, who: str) -> None:
-        self._try(self.world.confirm(who))
+    @rule(who=people, there=st.booleans())
+    def somebody_cuts(self, who: str, there: bool) -> None:
+        self._try((self.other if there else self.world).control.cut_traffic(command(), by(who)))
+
+    @rule(who=people, there=st.booleans())
+    def somebody_confirms(self, who: str, there: bool) -> None:
+        self._try((self.other if there else self.world).confirm(who))
+
+    @rule(override=st.booleans())
+    def one_confirms_while_another_restores(self, override: bool) -> None:
+        """Whoever is later judges what the other has left, or is told to read again."""
+        answers = self._run(
+            asyncio.gather(self.world.confirm(WANG), self.other.restore(LI, override=override), return_exceptions=True)
+        )
+        for answer in answers:
+            assert isinstance(answer, Breaker | FailedPrecondition | PermissionDenied | ConcurrentChange)
 
     @rule(who=people, fails=st.booleans())
     def somebody_retries(self, who: str, fails: bool) -> None:
@@ -90,9 +113,12 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def what_is_shown_is_what_is_stored(self) -> None:
-        self._run(self.world.board.refresh())
         breaker = self._run(self.world.breaker())
-        admitted = self.world.admitted()
+        for replica in (self.world, self.other):
+            self._run(replica.board.refresh())
+            self._check_admitted(breaker, replica.admitted())
+
+    def _check_admitted(self, breaker: Breaker, admitted: int) -> None:
         if breaker.state is BreakerState.CLOSED:
             assert (admitted, breaker.incident_id) == (10_000, "")
         elif breaker.state is BreakerState.RAMPING:
@@ -141,10 +167,34 @@ def _check_timeline(incident: Incident) -> None:
             assert completed or event.kind == "OVERRIDDEN"
 
 
-AnyOrder.TestCase.settings = settings(
-    max_examples=8,
-    stateful_step_count=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
-TestAnyOrder = AnyOrder.TestCase
+@asynccontextmanager
+async def _a_file() -> AsyncIterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"sqlite+aiosqlite:///{Path(folder, 'store.db')}"
+
+
+@asynccontextmanager
+async def _a_database(server: Postgres) -> AsyncIterator[str]:
+    name = await server.create_database()
+    yield server.url(name)
+    await server.drop_database(name)
+
+
+def _explore(machine: type[AnyOrder], examples: int) -> None:
+    health = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+    run_state_machine_as_test(
+        machine,
+        settings=settings(max_examples=examples, stateful_step_count=12, deadline=None, suppress_health_check=health),
+    )
+
+
+def test_whatever_is_done_in_whatever_order_on_sqlite() -> None:
+    _explore(AnyOrder, 8)
+
+
+def test_whatever_is_done_in_whatever_order_on_postgresql(postgres_server: Postgres) -> None:
+    class OnPostgres(AnyOrder):
+        def database(self) -> AbstractAsyncContextManager[str]:
+            return _a_database(postgres_server)
+
+    _explore(OnPostgres, 4)
