@@ -191,7 +191,8 @@ def _changed_rows(table: str, changes: FileChanges, before: Path, now: Path) -> 
     new, old = _all_rows(table, changes.new, now), _all_rows(table, changes.old, before)
     new_texts, old_texts = _row_texts(new), _row_texts(old)
     # A row that is there twice is another thing than once: it is rejected.
-    doubtful = _joined([_repeated(new_texts), _repeated(old_texts)])
+    repeated = _repeated(new_texts) ^ _repeated(old_texts)
+    doubtful = pa.array(sorted({text for text, _ in repeated}), pa.string())
     changed = new.filter(_any(pc.invert(pc.is_in(new_texts, old_texts)), pc.is_in(new_texts, doubtful)))
     gone = old.filter(_any(pc.invert(pc.is_in(old_texts, new_texts)), pc.is_in(old_texts, doubtful)))
     return changed, gone
@@ -211,9 +212,12 @@ def _row_texts(rows: pa.Table) -> pa.Array:
     return _flat(pc.binary_join_element_wise(*columns, "\x1f"))
 
 
-def _repeated(texts: pa.Array) -> pa.Array:
+def _repeated(texts: pa.Array) -> set[tuple[str, int]]:
+    """Texts that are there more than once, each with how often."""
     counted = pc.value_counts(texts)
-    return counted.field("values").filter(pc.greater(counted.field("counts"), 1))
+    return {
+        (row["values"], row["counts"]) for row in counted.filter(pc.greater(counted.field("counts"), 1)).to_pylist()
+    }
 
 
 def _any(*conditions: pa.Array) -> pa.Array:

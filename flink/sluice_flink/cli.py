@@ -25,12 +25,21 @@ from sluice_flink.fremtpl2 import import_fremtpl2
 from sluice_flink.input_state import StateInUse
 from sluice_flink.inputs import BadInput
 from sluice_flink.jdbc_input import is_database
+from sluice_flink.jdbc_sink import IncomingInUse
 from sluice_flink.progress import live_display, summary_table
 from sluice_flink.publish import BaseReplaced, NoSuchVersion, incremental_summary, roll_back
 from sluice_flink.result_files import BadResults
 from sluice_flink.risk_store import BadStoreUrl
 from sluice_flink.stream_cli import stream
+from sluice_flink.tracing import tracer
 from sluice_flink.work_folder import ForeignFiles, claim
+
+
+class Sink(enum.StrEnum):
+    """How the results get into the store."""
+
+    FILES = "files"
+    JDBC = "jdbc"
 
 
 class Target(enum.StrEnum):
@@ -73,6 +82,9 @@ def run(
     connectors: Annotated[Path, typer.Option(help="Folder of the jars that a database takes.")] = Path(
         "build/flink-connectors"
     ),
+    sink: Annotated[Sink, typer.Option(help="files: the loader copies them. jdbc: Flink writes to PostgreSQL.")] = (
+        Sink.FILES
+    ),
     parallelism: Annotated[int, typer.Option(min=1, help="Slots to use.")] = EmbeddedSettings().parallelism,
     reject_limit: Annotated[float, typer.Option(min=0, max=1, help="Share of a table's rows that may be bad.")] = 0.01,
     incremental: Annotated[
@@ -82,9 +94,15 @@ def run(
         Path("build/flink-state")
     ),
     keep: Annotated[int, typer.Option(min=1, help="Data versions that stay readable.")] = 5,
+    otlp_endpoint: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SLUICE_OTLP_ENDPOINT", show_envvar=True, help="OTLP/HTTP collector that gets a span for each stage."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Run all jobs on the embedded mini cluster and publish one data version. Exit 1: nothing was published."""
+    """Run all jobs on a mini cluster or a remote one and publish one data version. Exit 1: nothing was published."""
     if incremental and is_database(source):
         raise typer.BadParameter("which rows of a database have changed is not known", param_hint="--incremental")
     parameters = job.RunParameters(
@@ -97,15 +115,16 @@ def run(
         keep_versions=keep,
         flink=EmbeddedSettings(parallelism=parallelism),
         database=job.SourceDatabase(source, schema, connectors) if is_database(source) else None,
+        sink_jars=connectors if sink is Sink.JDBC else None,
         state_dir=state if incremental else None,
         remote=_cluster(rest, parallelism) if target is Target.REMOTE else None,
     )
     try:
-        with live_display(_errors) as display:
-            report = job.run(parameters, _now, display)
+        with live_display(_errors) as display, tracer(otlp_endpoint) as spans:
+            report = job.run(parameters, _now, display, spans)
     except BadInput as error:
         _fail("nothing published, the input can not be read", *error.problems)
-    except (JobFailed, BadStoreUrl, BadResults, BaseReplaced, ForeignFiles, StateInUse) as error:
+    except (JobFailed, BadStoreUrl, BadResults, BaseReplaced, ForeignFiles, StateInUse, IncomingInUse) as error:
         _fail(str(error))
     if as_json:
         findings = [{"source": s, "finding": f, "rows": n} for (s, f), n in sorted(report.findings.items()) if n]

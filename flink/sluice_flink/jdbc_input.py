@@ -166,8 +166,12 @@ def _with_clause(url: URL, table: str, seen: _Seen, parts: int) -> str:
             "scan.partition.lower-bound": str(seen.lowest),
             "scan.partition.upper-bound": str(seen.highest),
         }
-    quoted = ", ".join(f"'{key}' = '{value.replace(chr(39), chr(39) * 2)}'" for key, value in options.items())
-    return f"WITH ({quoted})"
+    return f"WITH ({quoted_options(options)})"
+
+
+def quoted_options(options: Mapping[str, str]) -> str:
+    """The inside of a WITH clause."""
+    return ", ".join(f"'{key}' = '{value.replace(chr(39), chr(39) * 2)}'" for key, value in options.items())
 
 
 def replace_source(statement: str, options: Mapping[str, str]) -> str:

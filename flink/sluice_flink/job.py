@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import datetime as dt
-import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sluice_flink import embedded, input_state, jdbc_input
+from opentelemetry import trace
+
+from sluice_flink import embedded, input_state, jdbc_input, jdbc_sink
 from sluice_flink.changes import compare_files, reopened_by
 from sluice_flink.findings import Findings, JobFailed, currencies, judge, read_findings, rejects
 from sluice_flink.inputs import BadInput, StagedInput, merge, stage, stage_orders
-from sluice_flink.progress import Display, FlinkProgress, NoDisplay, answers, read_flink_progress
+from sluice_flink.progress import Display, NoDisplay, answers
 from sluice_flink.publish import (
     ActiveVersion,
     Base,
@@ -29,18 +29,12 @@ from sluice_flink.publish import (
     record_failure,
 )
 from sluice_flink.result_files import BadResults, read_results
-from sluice_flink.result_partitions import Reopened
-from sluice_flink.result_partitions import sql_parameters as partition_parameters
 from sluice_flink.risk_store import normalise_url
-from sluice_flink.sql_files import FOLDERS, statements
+from sluice_flink.sql_job import declare, execute, sql_parameters
+from sluice_flink.tracing import span
 from sluice_flink.work_folder import claim
 
-if TYPE_CHECKING:
-    from pyflink.table import StatementSet, StreamTableEnvironment
-
-_POLL_SECONDS = 0.5
 _EXAMPLES = 5
-_VIEW = re.compile(r"CREATE\s+VIEW\s+(?P<name>\w+)\s+AS\s+(?P<query>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -74,6 +68,9 @@ class RunParameters:
     flink: embedded.EmbeddedSettings = field(default_factory=embedded.EmbeddedSettings)
     database: SourceDatabase | None = None
     """Where the source tables are if not in files; Sluice's orders are in files all the same."""
+    sink_jars: Path | None = None
+    """Folder of the connectors' jars with which Flink itself writes the results into PostgreSQL; None: into files,
+    which the loader reads."""
     state_dir: Path | None = None
     """Where incremental runs keep the input of the version before, staged; None: the run is a full one."""
     remote: embedded.RemoteCluster | None = None
@@ -101,13 +98,20 @@ class RunReport:
     """The active version is of this input and watermark already; nothing was published."""
 
 
-def run(parameters: RunParameters, now: Callable[[], dt.datetime], display: Display | None = None) -> RunReport:
-    """Run everything and publish. Raises `BadStoreUrl`, `ForeignFiles`, `StateInUse`, `BadInput`, `JobFailed`,
+def run(
+    parameters: RunParameters,
+    now: Callable[[], dt.datetime],
+    display: Display | None = None,
+    tracer: trace.Tracer | None = None,
+) -> RunReport:
+    """Run everything and publish; `tracer` gets one span for the run and one a stage.
+
+    Raises `BadStoreUrl`, `ForeignFiles`, `StateInUse`, `IncomingInUse`, `BadInput`, `JobFailed`,
     `BadResults`, `BaseReplaced`; then nothing has been published, and the last four have left a FAILED version with the
     reason in the store."""
     normalise_url(parameters.store_url)
     claim(parameters.work_dir)
-    running = _Run(parameters, now, display or NoDisplay())
+    running = _Run(parameters, now, display or NoDisplay(), tracer or trace.NoOpTracer())
     with input_state.locked(parameters.state_dir) if parameters.state_dir else nullcontext():
         try:
             return running.run()
@@ -119,8 +123,11 @@ def run(parameters: RunParameters, now: Callable[[], dt.datetime], display: Disp
 class _Run:
     """One run, with what is known about it so far."""
 
-    def __init__(self, parameters: RunParameters, now: Callable[[], dt.datetime], display: Display) -> None:
+    def __init__(
+        self, parameters: RunParameters, now: Callable[[], dt.datetime], display: Display, tracer: trace.Tracer
+    ) -> None:
         self._parameters = parameters
+        self._tracer = tracer
         self._now = now
         self._display = display
         self._begun = now()
@@ -128,6 +135,17 @@ class _Run:
         self._known = Publication(watermark=self._begun, published_at=self._begun)
 
     def run(self) -> RunReport:
+        with span(self._tracer, "sluice-flink run") as current:
+            if self._parameters.sink_jars is None:
+                report = self._run(None)
+            else:
+                with jdbc_sink.incoming(self._parameters.store_url) as incoming:
+                    report = self._run(incoming)
+            current.set_attribute("sluice.data_version", report.data_version)
+            current.set_attribute("sluice.watermark", report.watermark.isoformat())
+            return report
+
+    def _run(self, incoming: jdbc_sink.Incoming | None) -> RunReport:
         parameters, display = self._parameters, self._display
         watermark = choose_watermark(parameters, self._now)
         self._know(watermark=watermark, keep_versions=parameters.keep_versions)
@@ -135,11 +153,12 @@ class _Run:
         # Flink's client would go on trying for more than a minute.
         if remote is not None and not answers(f"http://{remote.host}:{remote.port}"):
             raise JobFailed(f"no Flink cluster answers at {remote.host}:{remote.port}")
-        with self._stage("check and stage the input"):
+        with self._stage("check and stage the input") as current:
             before, active = self._before(watermark)
             staged, options, jars = self._input(before)
             self._know(fingerprint=staged.fingerprint, input=staged.describe())
             refuse_unreadable(staged, parameters.reject_limit)
+            current.set_attributes({"sluice.files": staged.files, "sluice.bytes": staged.size_bytes})
         base: Base | None = None
         if before is not None and active is not None:
             with self._stage("find what has changed"):
@@ -151,22 +170,29 @@ class _Run:
                 base = Base(before.data_version, reopened, changes.describe())
                 self._know(base=base)
         with self._stage("start Flink"):
+            if parameters.sink_jars is not None:
+                jars = jdbc_input.jars(parameters.sink_jars)
             flink = embedded.start(parameters.work_dir, parameters.flink, staged.size_bytes, remote, jars)
             self._know(flink_version=flink.version)
         results = parameters.work_dir / "results"
         with self._stage("plan the jobs"):
             values = sql_parameters(staged, results, watermark, base.reopened if base else None)
-            inserts = declare(flink.tables, values, options)
-        with self._stage("run the jobs"):
-            _execute(flink, inserts, display)
-        with self._stage("publish"):
-            rows = read_results(results)
-            findings = read_findings(rows["source_check"])
+            inserts = declare(flink.tables, values, options, incoming)
+        with self._stage("run the jobs") as current:
+            progress = execute(flink, inserts, display)
+            if progress is not None:
+                current.set_attributes({"flink.tasks": progress.tasks, "flink.records_read": progress.records_read})
+        with self._stage("publish") as current:
+            files = read_results(results) if incoming is None else {}
+            findings = read_findings(files["source_check"] if incoming is None else incoming.rows("source_check"))
             self._know(rejects=rejects(findings), currency=next(iter(currencies(findings)), None))
             refuse_lost(findings, staged)
             judge(findings, staged.rows, parameters.reject_limit)
             self._know(published_at=self._now(), duration_seconds=sum(self._seconds.values()))
-            published = publish_results(parameters.store_url, rows, self._known, display.step)
+            published = publish_results(
+                parameters.store_url, files if incoming is None else incoming.schema, self._known, display.step
+            )
+            current.set_attribute("sluice.rows", sum(published.row_counts.values()))
         if parameters.state_dir is None:
             shutil.rmtree(staged.folder)
         else:
@@ -223,11 +249,12 @@ class _Run:
         self._known = replace(self._known, **facts)
 
     @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
+    def _stage(self, name: str) -> Iterator[trace.Span]:
         self._display.stage(name)
         begun = time.perf_counter()
         try:
-            yield
+            with span(self._tracer, name) as current:
+                yield current
         finally:
             self._seconds[name] = time.perf_counter() - begun
 
@@ -268,61 +295,3 @@ def choose_watermark(parameters: RunParameters, now: Callable[[], dt.datetime]) 
     if watermark.tzinfo is None:
         raise BadInput(["watermark: needs a time zone, as in 2026-11-01T00:00:00Z"])
     return watermark.astimezone(dt.UTC)
-
-
-def sql_parameters(
-    staged: StagedInput, results: Path, watermark: dt.datetime, reopened: Reopened | None = None
-) -> dict[str, str]:
-    """What the placeholders of the SQL files stand for."""
-    return partition_parameters(reopened) | {
-        "input": str(staged.folder.resolve()),
-        "orders": str(staged.orders.resolve()),
-        "results": str(results.resolve()),
-        "watermark": watermark.strftime("%Y-%m-%d %H:%M:%S"),
-        "watermark_date": watermark.strftime("%Y-%m-%d"),
-    }
-
-
-def declare(
-    tables: StreamTableEnvironment, parameters: Mapping[str, str], options: Mapping[str, str] | None = None
-) -> StatementSet:
-    """Run the SQL files' declarations and collect their INSERTs. `options`: WITH clauses by source table."""
-    inserts = tables.create_statement_set()
-    for folder in FOLDERS:
-        for statement in statements(folder, parameters):
-            if statement.startswith("INSERT"):
-                inserts.add_insert_sql(statement)
-            elif view := _VIEW.match(statement):
-                # Planned once. A view of the catalogue is parsed and planned again wherever it is named, and so are the
-                # views that it names.
-                tables.create_temporary_view(view["name"], tables.sql_query(view["query"]))
-            else:
-                tables.execute_sql(jdbc_input.replace_source(statement, options or {}))
-    return inserts
-
-
-def _execute(flink: embedded.EmbeddedFlink, inserts: StatementSet, display: Display) -> None:
-    progress: FlinkProgress | None = None
-    try:
-        result = inserts.execute()
-        client = result.get_job_client()
-        job_id = str(client.get_job_id()) if client is not None else ""
-        display.step(f"job {job_id}")
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            done = pool.submit(result.wait)
-            while not concurrent.futures.wait([done], timeout=_POLL_SECONDS).done:
-                if latest := read_flink_progress(flink.rest_url, job_id):
-                    progress = latest
-                    display.flink(progress)
-            done.result()
-    except Exception as error:
-        raise JobFailed(f"Flink: {_root_cause(error)}") from error
-    if progress is not None:
-        # The job ends between two looks, and the mini cluster with it.
-        display.flink(replace(progress, tasks_finished=progress.tasks, running=()))
-
-
-def _root_cause(error: BaseException) -> str:
-    """The last cause in Java's stack trace, which is the one that says something."""
-    causes = re.findall(r"^Caused by: (.+)$", str(error), re.MULTILINE)
-    return causes[-1] if causes else str(error).splitlines()[0]

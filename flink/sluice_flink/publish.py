@@ -17,11 +17,17 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from sluice_flink.result_files import Row, Rows, read_results
+from sluice_flink.result_files import Rows, read_results
 from sluice_flink.result_partitions import Reopened
-from sluice_flink.risk_store import RiskTables, add_missing_columns, normalise_url, open_store, store_schema
+from sluice_flink.risk_store import (
+    RiskTables,
+    add_missing_columns,
+    normalise_url,
+    open_store,
+    store_schema,
+)
+from sluice_flink.version_rows import load, take_over
 
-_CHUNK_ROWS = 50_000
 _PUBLISHERS_LOCK = 7_310_845
 """Key of the PostgreSQL advisory lock by which publishers go one after another."""
 
@@ -111,7 +117,7 @@ def publish(
 
 def publish_results(
     store_url: str,
-    rows: Rows,
+    rows: Rows | str,
     publication: Publication,
     on_step: Callable[[str], None] = _ignore,
 ) -> PublishedVersion:
@@ -121,12 +127,13 @@ def publish_results(
 
 async def publish_rows(
     store_url: str,
-    rows: Rows,
+    rows: Rows | str,
     publication: Publication,
     on_step: Callable[[str], None] = _ignore,
 ) -> PublishedVersion:
     """Publish `rows` as the next data version and make it the active one; creates the tables where they are missing.
 
+    `rows` as a text: the schema whose tables they are in (see `jdbc_sink`).
     `on_step` is told each step as it ends. A second publisher waits for the first.
     """
     base = publication.base
@@ -139,14 +146,18 @@ async def publish_rows(
             on_step("version reserved")
             counts, taken = {}, {}
             for name, table in tables.results.items():
-                await _insert(connection, table, version, rows.get(name, ()))
+                loaded = await load(connection, table, version, rows)
                 on_step(f"{name} loaded")
-                taken[name] = await _take_over(connection, table, version, base) if base is not None else 0
+                taken[name] = (
+                    await take_over(connection, table, version, base.data_version, base.reopened)
+                    if base is not None
+                    else 0
+                )
                 if taken[name]:
                     on_step(f"{name} taken over")
-                counts[name] = len(rows.get(name, ())) + taken[name]
+                counts[name] = loaded + taken[name]
             await _supersede(connection, tables)
-            fingerprint = publication.fingerprint or _digest(rows)
+            fingerprint = publication.fingerprint or ("" if isinstance(rows, str) else _digest(rows))
             entry = _entry(version, publication, counts, fingerprint, taken)
             await connection.execute(tables.data_versions.insert().values(**entry, state="PUBLISHED"))
             await _point_at(connection, tables, version)
@@ -229,25 +240,6 @@ async def _next_version(connection: AsyncConnection, tables: RiskTables) -> int:
     return (highest or 0) + 1
 
 
-async def _insert(connection: AsyncConnection, table: sa.Table, version: int, rows: Sequence[Row]) -> None:
-    """Bulk insert past SQLAlchemy's row-wise parameter handling, which takes longer than the database does."""
-    if not rows:
-        return
-    columns = [column.name for column in table.columns]
-    if connection.dialect.name == "postgresql":
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert driver is not None
-        records = ((version, *row) for row in rows)
-        await driver.copy_records_to_table(table.name, schema_name=table.schema, columns=columns, records=records)
-        return
-    # SQLAlchemy's DATE on SQLite is ISO text; the driver's own adapter for dates is deprecated.
-    insert = str(table.insert().compile(dialect=connection.dialect))
-    for start in range(0, len(rows), _CHUNK_ROWS):
-        chunk = rows[start : start + _CHUNK_ROWS]
-        texts = [(version, *(v.isoformat() if isinstance(v, dt.date) else v for v in row)) for row in chunk]
-        await connection.exec_driver_sql(insert, texts)
-
-
 async def _supersede(connection: AsyncConnection, tables: RiskTables) -> None:
     versions = tables.data_versions
     await connection.execute(versions.update().where(versions.c.state == "PUBLISHED").values(state="SUPERSEDED"))
@@ -257,19 +249,6 @@ async def _require_base(connection: AsyncConnection, tables: RiskTables, base: B
     active = await connection.scalar(sa.select(tables.active_data_version.c.data_version))
     if base is not None and active != base.data_version:
         raise BaseReplaced(f"nothing published: data version {active} is active and not {base.data_version}; run again")
-
-
-async def _take_over(connection: AsyncConnection, table: sa.Table, version: int, base: Base) -> int:
-    """Copy the base's rows of the partitions that are not opened again, inside of the database; returns how many."""
-    untouched = base.reopened.untouched(table)
-    if untouched is None:
-        return 0
-    columns = [column for column in table.columns if column.name != "data_version"]
-    rows = sa.select(sa.literal(version, sa.BigInteger), *columns).where(
-        table.c.data_version == base.data_version, untouched
-    )
-    names = ["data_version", *(column.name for column in columns)]
-    return (await connection.execute(table.insert().from_select(names, rows))).rowcount
 
 
 def _entry(

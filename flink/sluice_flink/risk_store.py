@@ -91,6 +91,18 @@ def add_missing_columns(connection: sa.Connection, tables: RiskTables) -> None:
                 connection.execute(sa.text(f"ALTER TABLE {name} ADD COLUMN {column.name} {kind}{rest}"))
 
 
+def incoming_tables(schema: str) -> sa.MetaData:
+    """The result tables without data versions, for rows on their way into one. A crash may lose them: not logged."""
+    metadata = sa.MetaData(schema=schema)
+    for table in result_tables().values():
+        columns = [
+            sa.Column(column.name, _TYPES[column.type], primary_key=column.name in table.key, autoincrement=False)
+            for column in table.columns
+        ]
+        sa.Table(table.name, metadata, *columns, prefixes=["UNLOGGED"])
+    return metadata
+
+
 def _result_table(table: TableSchema, metadata: sa.MetaData) -> sa.Table:
     columns = [
         sa.Column(column.name, _TYPES[column.type], primary_key=column.name in table.key, nullable=not column.required)

@@ -15,12 +15,13 @@ import pytest
 
 from sluice_flink.inputs import BadInput
 from sluice_flink.jdbc_input import inspect, replace_source
+from sluice_flink.jdbc_sink import IncomingInUse, incoming
 from sluice_flink.result_files import read_results
 from sluice_flink.sql_files import source_tables, statements
 from tests.flink.command import run_job
 from tests.flink.difficult_input import WATERMARK, write_difficult_input
 from tests.flink.independent import compute
-from tests.flink.store_reading import version_rows
+from tests.flink.store_reading import read_active, version_rows
 
 ROOT = Path(__file__).parents[2]
 CONNECTORS = ROOT / "build" / "flink-connectors"
@@ -143,3 +144,47 @@ def test_only_the_options_of_a_source_are_replaced() -> None:
             assert replaced.partition(") COMMENT")[0] == statement.partition(") COMMENT")[0]
         else:
             assert replaced == statement
+
+
+@pytest.mark.flink
+async def test_flink_writes_into_postgresql_itself_and_the_publication_stays_atomic(
+    postgres_url: str, connectors: Path, tmp_path: Path
+) -> None:
+    source, orders = write_difficult_input(tmp_path, policies=3000)
+    store = plain(postgres_url)
+    more: list[str | Path] = ["--orders", orders, "--watermark", WATERMARK, "--reject-limit", "0.2"]
+    more += ["--sink", "jdbc", "--connectors", connectors, "--incremental", "--state", tmp_path / "state"]
+    finished = await asyncio.to_thread(run_job, source, store, tmp_path / "work", *more)
+    report = finished.report()
+    # The same again with one claim more: what the sink writes and what is taken over make one version.
+    late = "X-late,X-free,R0001,phone-screen,DROP,2025-09-09,2026-06-01T00:00:00Z,99,PAID\n"
+    claims = source / "claims" / "part-9999.csv"
+    claims.write_text(claims.read_text() + late)
+    second = (await asyncio.to_thread(run_job, source, store, tmp_path / "work", *more)).report()
+    assert second["incremental"]["reopened"]["store_month"] == ["2025-09-01"]
+    version, found = await read_active(store)
+    assert version == second["data_version"] == report["data_version"] + 1
+    for name, rows in compute(source, orders, dt.datetime.fromisoformat(WATERMARK)).items():
+        assert sorted(found[name], key=repr) == sorted(rows, key=repr), name
+    assert second["row_counts"] == {name: len(rows) for name, rows in found.items()}
+    connection = await asyncpg.connect(store)
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname = 'risk_incoming'") == 0
+    finally:
+        await connection.close()
+
+
+async def test_one_run_at_a_time_writes_through_jdbc(postgres_url: str) -> None:
+    def both() -> None:
+        with incoming(postgres_url), pytest.raises(IncomingInUse), incoming(postgres_url):
+            raise AssertionError("two runs write into the same tables")
+
+    await asyncio.to_thread(both)
+    # What a killed run has left is cleared away.
+    await asyncio.to_thread(both)
+
+
+def test_the_jdbc_sink_needs_postgresql(tmp_path: Path) -> None:
+    refused = run_job(tmp_path, f"sqlite:///{tmp_path / 'risk.db'}", tmp_path / "work", "--sink", "jdbc")
+    assert refused.exit_code == 1
+    assert "a JDBC sink writes to PostgreSQL" in refused.stderr
