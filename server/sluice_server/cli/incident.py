@@ -104,6 +104,8 @@ def _numbers(incident: incident_pb2.Incident) -> Table:
     limit = f"{seen.sequential_statistic:.1f} of {seen.sequential_limit:.1f}"
     normal = f", {100 * seen.normal_failure_rate:.3g} % failures being normal" if seen.normal_failure_rate else ""
     table.add_row("", f"sequential test at {limit} after {seen.orders_since_first_failure} orders{normal}")
+    if incident.HasField("time_to_detect"):
+        table.add_row("time to detect", f"{span(incident.time_to_detect)} after the first failure")
     cut_after = span(incident.time_to_cut) if incident.HasField("time_to_cut") else "by hand"
     table.add_row("time to cut", cut_after)
     if incident.HasField("time_to_confirm"):

@@ -30,7 +30,8 @@ async def test_a_dead_insurer_is_cut_with_its_sixth_order_and_the_others_take_ov
     assert incident.evidence.tripped == (EvidenceKind.SEQUENTIAL,)
     assert incident.evidence.orders_since_first_failure == 6
     assert incident.seconds_to_cut is not None
-    assert 0 < incident.seconds_to_cut < 1
+    assert incident.seconds_to_detect is not None
+    assert 0 < incident.seconds_to_detect <= incident.seconds_to_cut < 1
     assert incident.shares_before == {A: 50}
     assert A not in incident.shares_after
     assert sum(incident.shares_after.values()) == 20

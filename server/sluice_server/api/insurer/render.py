@@ -104,6 +104,7 @@ def incident(view: IncidentView) -> incident_pb2.Incident:
         confirmed_by=known.confirmed_by,
         restore_time=_timestamp_or_none(known.restored_at),
         close_time=_timestamp_or_none(known.closed_at),
+        time_to_detect=_duration_or_none(known.seconds_to_detect),
         time_to_cut=_duration_or_none(known.seconds_to_cut),
         time_to_confirm=_duration_or_none(view.seconds_to_confirm),
         time_to_recover=_duration(view.seconds_to_recover),

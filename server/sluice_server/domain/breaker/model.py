@@ -221,6 +221,12 @@ class Incident:
     version: int = 0
 
     @property
+    def seconds_to_detect(self) -> float | None:
+        """From the first failure of the run that tripped to the look that found it; None for a manual cut."""
+        first = self.evidence.first_failure_at
+        return None if first is None else (self.evidence.at - first).total_seconds()
+
+    @property
     def seconds_to_cut(self) -> float | None:
         """From the first failure of the run that tripped to the cut; None for a manual cut."""
         first = self.evidence.first_failure_at

@@ -42,7 +42,7 @@ INCIDENT_EVENT_KIND_OVERRIDDEN: IncidentEventKind
 INCIDENT_EVENT_KIND_CLOSED: IncidentEventKind
 
 class Incident(_message.Message):
-    __slots__ = ("incident_id", "insurer_id", "product_line", "state", "evidence", "open_time", "confirm_time", "confirmed_by", "restore_time", "close_time", "time_to_cut", "time_to_confirm", "time_to_recover", "shares_before", "shares_after", "affected_orders", "abnormal_orders_left", "retried_orders", "insured_by_retry", "leaked_orders", "events")
+    __slots__ = ("incident_id", "insurer_id", "product_line", "state", "evidence", "open_time", "confirm_time", "confirmed_by", "restore_time", "close_time", "time_to_cut", "time_to_confirm", "time_to_recover", "shares_before", "shares_after", "affected_orders", "abnormal_orders_left", "retried_orders", "insured_by_retry", "leaked_orders", "events", "time_to_detect")
     INCIDENT_ID_FIELD_NUMBER: _ClassVar[int]
     INSURER_ID_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_LINE_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +64,7 @@ class Incident(_message.Message):
     INSURED_BY_RETRY_FIELD_NUMBER: _ClassVar[int]
     LEAKED_ORDERS_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
+    TIME_TO_DETECT_FIELD_NUMBER: _ClassVar[int]
     incident_id: str
     insurer_id: str
     product_line: str
@@ -85,7 +86,8 @@ class Incident(_message.Message):
     insured_by_retry: int
     leaked_orders: int
     events: _containers.RepeatedCompositeFieldContainer[IncidentEvent]
-    def __init__(self, incident_id: _Optional[str] = ..., insurer_id: _Optional[str] = ..., product_line: _Optional[str] = ..., state: _Optional[_Union[_breaker_pb2.BreakerState, str]] = ..., evidence: _Optional[_Union[_breaker_pb2.Evidence, _Mapping]] = ..., open_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., confirm_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., confirmed_by: _Optional[str] = ..., restore_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., close_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time_to_cut: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_to_confirm: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_to_recover: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., shares_before: _Optional[_Iterable[_Union[InsurerShare, _Mapping]]] = ..., shares_after: _Optional[_Iterable[_Union[InsurerShare, _Mapping]]] = ..., affected_orders: _Optional[int] = ..., abnormal_orders_left: _Optional[int] = ..., retried_orders: _Optional[int] = ..., insured_by_retry: _Optional[int] = ..., leaked_orders: _Optional[int] = ..., events: _Optional[_Iterable[_Union[IncidentEvent, _Mapping]]] = ...) -> None: ...
+    time_to_detect: _duration_pb2.Duration
+    def __init__(self, incident_id: _Optional[str] = ..., insurer_id: _Optional[str] = ..., product_line: _Optional[str] = ..., state: _Optional[_Union[_breaker_pb2.BreakerState, str]] = ..., evidence: _Optional[_Union[_breaker_pb2.Evidence, _Mapping]] = ..., open_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., confirm_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., confirmed_by: _Optional[str] = ..., restore_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., close_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., time_to_cut: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_to_confirm: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., time_to_recover: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., shares_before: _Optional[_Iterable[_Union[InsurerShare, _Mapping]]] = ..., shares_after: _Optional[_Iterable[_Union[InsurerShare, _Mapping]]] = ..., affected_orders: _Optional[int] = ..., abnormal_orders_left: _Optional[int] = ..., retried_orders: _Optional[int] = ..., insured_by_retry: _Optional[int] = ..., leaked_orders: _Optional[int] = ..., events: _Optional[_Iterable[_Union[IncidentEvent, _Mapping]]] = ..., time_to_detect: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class InsurerShare(_message.Message):
     __slots__ = ("insurer_id", "basis_points", "orders")
