@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, func, insert, literal, select, update
@@ -100,6 +101,17 @@ class SqlModels:
             if row is None
             else VALIDATION.decode(row["content"], number=row["number"], created_at=row["created_at"])
         )
+
+    async def add_validation(self, version: int, validation: ModelValidation) -> ModelValidation:
+        columns = risk_model_validations.c
+        newest = await self._session.execute(select(func.max(columns.number)).where(columns.version == version))
+        number = (newest.scalar_one() or 0) + 1
+        await self._session.execute(
+            insert(risk_model_validations).values(
+                version=version, number=number, created_at=validation.created_at, content=VALIDATION.encode(validation)
+            )
+        )
+        return replace(validation, number=number)
 
     async def add_proposal(self, proposal: PriceProposal) -> None:
         await self._session.execute(

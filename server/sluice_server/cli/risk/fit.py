@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from sluice_server.cli.connection import AsJson, output
 from sluice_server.cli.risk.answers import REFUSED, print_json, refusals
-from sluice_server.cli.risk.tables import TableFile, day_of
+from sluice_server.cli.risk.fit_answer import fit_json, show_fit
+from sluice_server.cli.risk.fit_input import FileColumns, FitInput, read_data_version, read_factors, read_file
+from sluice_server.cli.risk.stores import RISK_STORE_HELP, store_url
 from sluice_server.domain.errors import InvalidInput, Violation
-from sluice_server.domain.risk.models.columns import Mask, ModelTable
-from sluice_server.domain.risk.models.development import Development, given_development
-from sluice_server.domain.risk.models.factors import FactorDefinition, parse_factor
-from sluice_server.domain.risk.models.fit_model import FittedModel, ModelDefinition, fit_model
-from sluice_server.domain.risk.models.glm import FittedGlm
+from sluice_server.domain.risk.models.fit_model import ModelDefinition, fit_model
 
 FACTOR_HELP = (
     "A rating factor: COLUMN, or COLUMN:OPTION[:OPTION] with levels, bands, bands=20,30,50, number, log, ordinal, "
@@ -28,10 +22,16 @@ FACTOR_HELP = (
 
 
 def fit(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet.", exists=True, dir_okay=False, readable=True)],
-    claims: Annotated[str, typer.Option(help="Column with the number of claims.")],
-    exposure: Annotated[str, typer.Option(help="Column with the exposure, in policy-years.")],
     factor: Annotated[list[str], typer.Option(help=FACTOR_HELP)],
+    file: Annotated[
+        Path | None, typer.Argument(help="CSV or Parquet; or give --data-version.", exists=True, dir_okay=False)
+    ] = None,
+    claims: Annotated[str, typer.Option(help="Column with the number of claims.")] = "",
+    exposure: Annotated[str, typer.Option(help="Column with the exposure, in policy-years.")] = "",
+    data_version: Annotated[
+        str, typer.Option(help="Fit on the rating cells of a data version instead of a file: its number, or active.")
+    ] = "",
+    risk_store: Annotated[str, typer.Option(envvar="SLUICE_RISK_STORE_URL", help=RISK_STORE_HELP)] = "var/risk.db",
     group: Annotated[
         str, typer.Option(help="Column saying what rows are about the same thing, such as a device.")
     ] = "",
@@ -70,198 +70,48 @@ def fit(
     A leakage check runs first. Exit 0 when the model passes every check, 1 when it does not, 2 for bad input.
     """
     with refusals(as_json):
-        source = TableFile(file)
-        factors, violations = _factors(factor)
-        names = [one.name for one in factors]
-        violations += source.missing([claims, exposure, *names, group, time, split, amount])
-        if violations:
-            raise InvalidInput(violations)
-        definition = ModelDefinition(factors, large_claim, allow_leakage, challenger, seed)
-        table = ModelTable(
-            claims=source.numbers(claims),
-            exposure=source.numbers(exposure),
-            factors={name: source.factor(name) for name in names},
-            amount=source.numbers(amount, empty=0.0) if amount else None,
-            group=source.codes(group) if group else None,
-            time=source.days(time) if time else None,
+        given = _read(
+            file,
+            data_version,
+            risk_store,
+            FileColumns(claims, exposure, group, time, split, amount, premium, delays, as_of),
+            factor,
         )
-        learn = source.learn_mask(split) if split else None
-        source.check()
-        known = None
-        if delays is not None:
-            table, known = _developed(table, delays, as_of)
-            learn = None if learn is None else learn[known]
-        fitted = fit_model(table, definition, learn)
+        factors, _ = read_factors(factor)
+        fitted = fit_model(
+            given.table, ModelDefinition(factors, large_claim, allow_leakage, challenger, seed), given.learn
+        )
         stored = None
         if store:
             # Only here: the databases' drivers are not needed otherwise.
-            from sluice_server.cli.risk.register import register, store_url
+            from sluice_server.cli.risk.register import register
 
-            stored = register(
-                store_url(store),
-                fitted,
-                table,
-                source,
-                known,
-                premium=premium,
-                currency=currency,
-                reason=reason,
-                actor=actor,
-            )
+            stored = register(store_url(store), fitted, given, currency=currency, reason=reason, actor=actor)
     if as_json:
-        print_json(_answer(fitted, len(table)) | {"model_version": None if stored is None else stored.version})
+        version = None if given.data is None else given.data.data_version
+        more = {"data_version": version, "model_version": None if stored is None else stored.version}
+        print_json(fit_json(fitted, len(given.table)) | more)
     else:
-        _show(fitted)
+        show_fit(fitted)
         if stored is not None:
             output.print(f"stored as model version {stored.version}, {stored.state}")
     if not fitted.validation.passed:
         raise typer.Exit(REFUSED)
 
 
-def _factors(texts: list[str]) -> tuple[tuple[FactorDefinition, ...], list[Violation]]:
-    """The factors that can be read, and what is wrong with the others."""
-    found: list[FactorDefinition] = []
-    violations: list[Violation] = []
-    for text in texts:
-        try:
-            found.append(parse_factor(text))
-        except InvalidInput as wrong:
-            violations += wrong.violations
-    return tuple(found), violations
-
-
-def _developed(table: ModelTable, delays: Path, as_of: str) -> tuple[ModelTable, Mask]:
-    """The table with the share of each row's claims that can be known, without rows of which none can."""
-    day = day_of(as_of)
-    violations = []
-    if table.time is None:
-        violations.append(Violation("time", "is needed with --delays: the claims of a row occur at its time"))
-    if day is None:
-        violations.append(Violation("as-of", "is needed with --delays: a date such as 2026-03-01"))
-    if violations or day is None or table.time is None:
-        raise InvalidInput(violations)
-    development = _delay_table(delays)
-    share = development.reported_share(day - table.time)
-    known = share > 0
-    if not known.any():
-        raise InvalidInput([Violation("as-of", "no claim of any row can be reported by then")])
-    return replace(table, reported_share=share).take(known), known
-
-
-def _delay_table(path: Path) -> Development:
-    source = TableFile(path)
-    source.need(["delay_days", "share"])
-    days, shares = source.numbers("delay_days"), source.numbers("share")
-    source.check()
-    return given_development([float(day) for day in days], [float(share) for share in shares])
-
-
-def _answer(fitted: FittedModel, rows: int) -> dict[str, object]:
-    validation = fitted.validation
-    return {
-        "rows": rows,
-        "split": {
-            "kind": fitted.split.kind,
-            "learn_rows": int(fitted.split.learn.sum()),
-            "held_out_rows": {name: int(mask.sum()) for name, mask in fitted.split.parts.items()},
-            "cut": fitted.split.cut,
-        },
-        "leakage": {"passed": all(check.passed for check in fitted.leakage), "checks": fitted.leakage},
-        "deviances": {
-            one.data_set: {"null": one.null_deviance, "glm": one.deviance, "challenger": one.challenger_deviance}
-            for one in validation.figures
-        },
-        "gini": {one.data_set: {"glm": one.gini, "challenger": one.challenger_gini} for one in validation.figures},
-        "frequency": _glm(fitted.frequency),
-        "severity": None
-        if fitted.severity is None
-        else {
-            **_glm(fitted.severity.glm),
-            "large_claims": {
-                "threshold": fitted.severity.large_claims.threshold,
-                "claims": fitted.severity.large_claims.claims,
-                "excess": fitted.severity.large_claims.excess,
-                "loading": fitted.severity.large_claims.loading,
-            },
-            "deviance": validation.severity_deviance,
-        },
-        "challenger": None
-        if fitted.challenger is None
-        else {"method": "lightgbm-poisson", "trees": fitted.challenger.trees},
-        "figures": validation.figures,
-        "lift": validation.lift,
-        "double_lift": validation.double_lift,
-        "calibration": [{**asdict(segment), "off": segment.off} for segment in validation.segments],
-        "stability": {"psi": validation.stability.index, "limit": validation.stability.limit},
-        "unseen_rows": fitted.unseen,
-        "checks": validation.checks,
-        "passed": validation.passed,
-    }
-
-
-def _glm(glm: FittedGlm) -> dict[str, object]:
-    return {
-        "method": f"{glm.family}-glm",
-        "base": float(np.exp(glm.intercept)),
-        "dispersion": glm.dispersion,
-        "cells": glm.cells,
-        "aliased": [f"{term.factor}={term.level}" if term.level else term.factor for term in glm.aliased],
-        "relativities": glm.relativities(),
-    }
-
-
-def _show(fitted: FittedModel) -> None:
-    validation = fitted.validation
-    figures = Table("data", "rows", "claims", "null", "GLM", "challenger", "Gini", "Gini ch.", "A/E", box=None)
-    figures.title, figures.title_justify = f"Poisson deviance × 100, split: {fitted.split.kind}", "left"
-    for one in validation.figures:
-        figures.add_row(
-            one.data_set,
-            f"{one.rows:,}",
-            f"{one.claims:,.0f}",
-            f"{100 * one.null_deviance:.5f}",
-            f"{100 * one.deviance:.5f}",
-            "" if one.challenger_deviance is None else f"{100 * one.challenger_deviance:.5f}",
-            f"{one.gini:.4f}",
-            "" if one.challenger_gini is None else f"{one.challenger_gini:.4f}",
-            f"{one.actual_to_expected:.3f}",
-        )
-    output.print(figures)
-    _show_relativities("frequency", fitted.frequency)
-    if fitted.severity is not None:
-        large = fitted.severity.large_claims
-        _show_relativities("amount of a claim", fitted.severity.glm)
-        output.print(f"{large.claims} claims capped at {large.threshold:,.2f}; loading {large.loading:.4f}")
-    lift = Table("bin", "exposure", "predicted", "observed", "interval", box=None, title="Lift, held out")
-    lift.title_justify = "left"
-    for part in validation.lift:
-        upper = "∞" if part.interval.upper is None else f"{part.interval.upper:.4f}"
-        lift.add_row(
-            str(part.number),
-            f"{part.exposure:,.1f}",
-            f"{part.predicted:.4f}",
-            f"{part.observed:.4f}",
-            f"{part.interval.lower:.4f} to {upper}",
-        )
-    output.print(lift)
-    for check in validation.checks:
-        style, word = ("green", "passed") if check.passed else ("bold red", "failed")
-        output.print(Text(f"{word} ", style=style) + Text(f"{check.name}: {check.explanation}"), soft_wrap=True)
-    verdict = "the model passes" if validation.passed else "the model does not pass"
-    output.print(Text(verdict, style="bold green" if validation.passed else "bold red"))
-
-
-def _show_relativities(title: str, glm: FittedGlm) -> None:
-    table = Table("factor", "level", "relativity", "std. error", "interval", "weight", box=None, title=title)
-    table.title_justify = "left"
-    for one in glm.relativities():
-        base = one.standard_error == 0
-        table.add_row(
-            Text(one.factor),
-            Text(one.level),
-            "said by others" if one.aliased else f"{one.relativity:.4f}",
-            "" if base else f"{one.standard_error:.4f}",
-            "" if base else f"{one.lower:.4f} to {one.upper:.4f}",
-            f"{one.weight:,.1f}",
-        )
-    output.print(table)
+def _read(file: Path | None, data_version: str, risk_store: str, columns: FileColumns, factors: list[str]) -> FitInput:
+    if (file is None) == (not data_version):
+        raise InvalidInput([Violation("file", "give either a file or --data-version")])
+    if file is not None:
+        return read_file(file, columns, factors)
+    if data_version != "active" and not (data_version.isdecimal() and int(data_version) > 0):
+        raise InvalidInput([Violation("data-version", "must be a number from 1, or active")])
+    unused = [
+        name
+        for name in ("claims", "exposure", "group", "time", "split", "amount", "premium", "delays", "as_of")
+        if getattr(columns, name)
+    ]
+    if unused:
+        text = "names a column of a file; a data version has its own"
+        raise InvalidInput([Violation(name.replace("_", "-"), text) for name in unused])
+    return read_data_version(store_url(risk_store), None if data_version == "active" else int(data_version), factors)

@@ -6,14 +6,12 @@ import asyncio
 import getpass
 import hashlib
 import json
-from pathlib import Path
 
 from sluice_server.cli.risk.answers import plain
-from sluice_server.cli.risk.tables import TableFile
+from sluice_server.cli.risk.fit_input import FitInput
 from sluice_server.domain.context import Actor, CallContext, SystemClock
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.identity import new_id
-from sluice_server.domain.risk.models.columns import Mask, ModelTable
 from sluice_server.domain.risk.models.fit_model import FittedModel
 from sluice_server.domain.risk.pricing.change import ModelDraft, RegisterModel
 from sluice_server.domain.risk.pricing.from_fit import model_content, model_validation
@@ -22,33 +20,25 @@ from sluice_server.store import open_store
 
 
 def register(
-    url: str,
-    fitted: FittedModel,
-    table: ModelTable,
-    source: TableFile,
-    rows: Mask | None,
-    *,
-    premium: str,
-    currency: str,
-    reason: str,
-    actor: str = "",
+    url: str, fitted: FittedModel, given: FitInput, *, currency: str, reason: str, actor: str = ""
 ) -> ModelVersion:
-    """Stores the model in the server's store. ``rows``: those of the file that the table kept, None for all.
-
-    Raises InvalidInput, Unavailable.
-    """
+    """Stores the model in the server's store. Raises InvalidInput, Unavailable."""
+    currency = currency or (given.data.currency or "" if given.data is not None else "")
     violations = [
         Violation(option, "is needed with --store")
-        for option, value in (("premium", premium), ("currency", currency), ("reason", reason))
+        for option, value in (("currency", currency), ("reason", reason))
         if not value
     ]
-    if violations:
+    if given.premium is None:
+        text = (
+            "is needed with --store" if given.data is None else "is not in the data version: it does not tell the mix"
+        )
+        violations.append(Violation("premium", text))
+    if violations or given.premium is None:
         raise InvalidInput(violations)
-    source.need([premium])
-    earned = source.numbers(premium)
-    source.check()
-    content = model_content(fitted, table, earned if rows is None else earned[rows], currency)
-    draft = ModelDraft(content, _digest(plain(content)), model_validation(fitted.validation), reason)
+    content = model_content(fitted, given.table, given.premium, currency, given.data, given.policies)
+    validation = model_validation(fitted.validation, given.data)
+    draft = ModelDraft(content, _digest(plain(content)), validation, reason)
     context = CallContext(Actor(actor or getpass.getuser()), new_id("cli"))
 
     async def store() -> ModelVersion:
@@ -56,11 +46,6 @@ def register(
             return await RegisterModel(opened, SystemClock())(draft, context)
 
     return asyncio.run(store())
-
-
-def store_url(path_or_url: str) -> str:
-    """A file's path is taken for SQLite's."""
-    return path_or_url if "://" in path_or_url else f"sqlite+aiosqlite:///{Path(path_or_url)}"
 
 
 def _digest(content: object) -> str:

@@ -31,12 +31,17 @@ METHOD = "poisson-gamma-glm"
 
 
 def model_content(
-    fitted: FittedModel, table: ModelTable, premium: Floats, currency_code: str, data: DataStamp | None = None
+    fitted: FittedModel,
+    table: ModelTable,
+    premium: Floats,
+    currency_code: str,
+    data: DataStamp | None = None,
+    policies: Floats | None = None,
 ) -> ModelContent:
     """A pricing model with the portfolio that changes of prices will be judged on.
 
-    Amounts and premiums in minor units. Raises InvalidInput for a model without amounts, or a portfolio of too many
-    different policies to be kept.
+    Amounts and premiums in minor units; ``policies`` for which each row stands, one where they are not given.
+    Raises InvalidInput for a model without amounts, or a portfolio of too many different policies to be kept.
     """
     if fitted.severity is None or table.amount is None:
         raise InvalidInput([Violation("amount", "a pricing model needs the incurred amounts")])
@@ -51,7 +56,7 @@ def model_content(
         float(table.exposure.sum()),
         severity.dispersion,
     )
-    return ModelContent(ModelTarget.PURE_PREMIUM, METHOD, tariff, tuple(_portfolio(table, premium)), data)
+    return ModelContent(ModelTarget.PURE_PREMIUM, METHOD, tariff, tuple(_portfolio(table, premium, policies)), data)
 
 
 def model_validation(validation: Validation, data: DataStamp | None = None) -> ModelValidation:
@@ -143,7 +148,7 @@ def _number_factor(scale: NumberScale, log: float, error: float, weight: float, 
     )
 
 
-def _portfolio(table: ModelTable, premium: Floats) -> list[PortfolioCell]:
+def _portfolio(table: ModelTable, premium: Floats, policies_of_row: Floats | None) -> list[PortfolioCell]:
     cells = rating_cells([codes_of(column) for column in table.factors.values()])
     if len(cells) > MOST_CELLS:
         text = (
@@ -153,13 +158,13 @@ def _portfolio(table: ModelTable, premium: Floats) -> list[PortfolioCell]:
         raise InvalidInput([Violation("factors", text)])
     assert table.amount is not None
     one = table.take(cells.first_row)
-    policies = np.bincount(cells.of_row, minlength=len(cells))
+    policies = cells.total(np.ones(len(table)) if policies_of_row is None else policies_of_row)
     years, claims = cells.total(table.exposure), cells.total(table.claims)
     incurred, paid = cells.total(table.amount), cells.total(premium)
     return [
         PortfolioCell(
             _values(one, i),
-            int(policies[i]),
+            round(float(policies[i])),
             float(years[i]),
             round(float(claims[i])),
             round(float(incurred[i])),
