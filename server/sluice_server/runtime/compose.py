@@ -45,6 +45,7 @@ from sluice_server.domain.risk.charts.use_cases import build_chart_use_cases
 from sluice_server.domain.risk.facts import RiskFactsBoard
 from sluice_server.domain.risk.model_yaml import load_model, shipped_model
 from sluice_server.domain.risk.pricing.use_cases import build_pricing_use_cases
+from sluice_server.domain.risk.pricing.validate_active import ValidateActiveModel
 from sluice_server.domain.risk.semantic_model import SemanticModel
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
 from sluice_server.domain.routing.active import ActivePlan, PlanPreparation, PlanRefresh
@@ -58,6 +59,7 @@ from sluice_server.runtime.alert_evaluation import AlertEvaluationWorker
 from sluice_server.runtime.breaker_metrics import BreakerMetrics
 from sluice_server.runtime.export_destinations import export_destinations
 from sluice_server.runtime.lifecycle import Application, Platform, Service
+from sluice_server.runtime.model_validation import ModelValidationWorker
 from sluice_server.runtime.order_callbacks import CallbackEndpoint
 from sluice_server.runtime.order_export import OrderExportWorker
 from sluice_server.runtime.order_workers import ParkedDrainWorker, ReconciliationWorker
@@ -205,6 +207,7 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
                 reconcile_policies, GetPolicyReconciliation(store), adapters.insurer_ids, clock=clock
             ),
             AlertEvaluationWorker(alerts.evaluate),
+            ModelValidationWorker(ValidateActiveModel(store, risk_reader, clock)),
             *(OrderExportWorker(store, clock, destination) for destination in export_destinations(settings)),
             AlarmDelivery(
                 store,
