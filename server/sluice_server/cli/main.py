@@ -20,6 +20,7 @@ COMMANDS = {
     "breaker": "sluice_server.cli.breaker:app",
     "audit": "sluice_server.cli.audit:app",
     "risk": "sluice_server.cli.risk.command:app",
+    "chart": "sluice_server.cli.chart:app",
     "simulated-insurer": "sluice_server.cli.simulated_insurer:app",
     "alarm-sink": "sluice_server.cli.alarm_sink:app",
 }

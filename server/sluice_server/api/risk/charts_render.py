@@ -35,7 +35,7 @@ def dashboard(found: Dashboard) -> dashboards_pb2.Dashboard:
         localized_title=_both(found.title),
         description=found.description.zh,
         localized_description=_both(found.description),
-        charts=[_chart(chart) for chart in found.charts],
+        charts=[chart(one) for one in found.charts],
         shared_with=found.shared_with,
         owner=found.owner,
         version=found.version,
@@ -45,13 +45,13 @@ def dashboard(found: Dashboard) -> dashboards_pb2.Dashboard:
     )
 
 
-def _chart(chart: Chart) -> dashboards_pb2.Chart:
-    question = chart.question
+def chart(found: Chart) -> dashboards_pb2.Chart:
+    question = found.question
     return dashboards_pb2.Chart(
-        chart_id=chart.chart_id,
-        title=chart.title.zh,
-        localized_title=_both(chart.title),
-        type=CHART_TYPES[chart.type],
+        chart_id=found.chart_id,
+        title=found.title.zh,
+        localized_title=_both(found.title),
+        type=CHART_TYPES[found.type],
         query=query_pb2.QueryRequest(
             metrics=question.metrics,
             dimensions=question.dimensions,
@@ -72,11 +72,11 @@ def _chart(chart: Chart) -> dashboards_pb2.Chart:
             ],
             order_by=question.order_by,
             top=question.top,
-            page_size=chart.rows,
-            interval_level=chart.interval_level,
+            page_size=found.rows,
+            interval_level=found.interval_level,
         ),
-        thresholds=[_threshold(one) for one in chart.thresholds],
-        grid_columns=chart.grid_columns,
+        thresholds=[_threshold(one) for one in found.thresholds],
+        grid_columns=found.grid_columns,
     )
 
 

@@ -37,8 +37,11 @@ def shipped_dashboards(model: SemanticModel, *, strict: bool = True) -> tuple[Da
     return tuple(found)
 
 
-def load_dashboard(text: str, model: SemanticModel, *, shipped: bool = False) -> Dashboard:
-    """The dashboard that ``text`` describes. Raises InvalidDashboard with every mistake."""
+def load_dashboard(text: str, model: SemanticModel | None, *, shipped: bool = False) -> Dashboard:
+    """The dashboard that ``text`` describes. Raises InvalidDashboard with every mistake.
+
+    ``model`` None: names are not looked up; the server that it is sent to does that.
+    """
     mistakes = Mistakes()
     root = read_mapping(text, mistakes)
     if root is None:
@@ -53,18 +56,18 @@ def load_dashboard(text: str, model: SemanticModel, *, shipped: bool = False) ->
         owner="sluice" if shipped else "",
         shipped=shipped,
     )
-    _check(mistakes, [] if mistakes.found else dashboard_mistakes(model, dashboard, ""))
+    _check(mistakes, [] if mistakes.found or model is None else dashboard_mistakes(model, dashboard, ""))
     return dashboard
 
 
-def load_chart(text: str, model: SemanticModel) -> Chart:
-    """The single chart that ``text`` describes. Raises InvalidDashboard with every mistake."""
+def load_chart(text: str, model: SemanticModel | None) -> Chart:
+    """The single chart that ``text`` describes; else as `load_dashboard`."""
     mistakes = Mistakes()
     root = read_mapping(text, mistakes)
     if root is None:
         raise InvalidDashboard(mistakes.found)
     chart = _chart(root)
-    _check(mistakes, [] if mistakes.found else chart_mistakes(model, chart, ""))
+    _check(mistakes, [] if mistakes.found or model is None else chart_mistakes(model, chart, ""))
     return chart
 
 
