@@ -31,6 +31,8 @@ class Trace:
     began: datetime
     """Of the outage; of the trace in calm times."""
     seconds: float
+    per_second: float
+    """Orders."""
 
     @property
     def outage(self) -> bool:
@@ -50,7 +52,7 @@ def outages() -> Iterator[Trace]:
             failed = draw.random() < NORMAL_FAILURES if seconds < 0 else fails(seconds)
             outcome = None if failed == NEVER else Outcome.TECHNICAL_FAILURE if failed else Outcome.SUCCESS
             orders.append(ReplayedOrder(START + timedelta(seconds=n / per_second), INSURER, outcome, LATENCY_SECONDS))
-        return Trace(name, orders, START + timedelta(seconds=well), well + lasts)
+        return Trace(name, orders, START + timedelta(seconds=well), well + lasts, per_second)
 
     day = 86_400.0
     yield trace("dead", 20, lambda _: True)
@@ -70,7 +72,7 @@ def calm_times() -> Iterator[Trace]:
         orders = [
             ReplayedOrder(START + timedelta(seconds=n / 20), INSURER, choose(n), LATENCY_SECONDS) for n in range(count)
         ]
-        return Trace(name, orders, START, count / 20)
+        return Trace(name, orders, START, count / 20, 20)
 
     def garbage(n: int) -> Outcome:
         # One caller of several sends nonsense for two minutes of every ten.
