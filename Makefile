@@ -38,8 +38,8 @@ gen: install ## Generate the Python stubs and descriptors from protos/
 	@$(PY) tools/generate.py
 
 .PHONY: bench
-bench: install ## Run the benchmarks, ONLY=NAME one of them; figures go to build/bench/NAME.json
-	@tools/bench $(ONLY)
+bench: install ## Run the benchmarks, ONLY=NAME one of them (ARGS: its options, as --long of flink); figures go to build/bench/NAME.json
+	@tools/bench $(ONLY) $(ARGS)
 
 .PHONY: flink-cluster
 flink-cluster: install ## Start a real Flink cluster on loopback (1 JobManager, 2 TaskManagers), run the risk job there, stop it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -205,13 +206,17 @@ RESULTS = {
 }
 
 
-def compute(input_dir: Path, orders_dir: Path | None, watermark: dt.datetime) -> dict[str, list[tuple[object, ...]]]:
-    """Every result table (but `source_check`) from the source files, sorted."""
-    return {name: sorted(rows) for name, rows in _compute(input_dir, orders_dir, watermark).items()}
+def compute(
+    input_dir: Path, orders_dir: Path | None, watermark: dt.datetime, settings: Mapping[str, str] | None = None
+) -> dict[str, list[tuple[object, ...]]]:
+    """Every result table (but `source_check`) from the source files, sorted; `settings` are DuckDB's."""
+    return {name: sorted(rows) for name, rows in _compute(input_dir, orders_dir, watermark, settings or {}).items()}
 
 
-def _compute(input_dir: Path, orders_dir: Path | None, watermark: dt.datetime) -> dict[str, list[tuple[object, ...]]]:
-    with duckdb.connect() as duck:
+def _compute(
+    input_dir: Path, orders_dir: Path | None, watermark: dt.datetime, settings: Mapping[str, str]
+) -> dict[str, list[tuple[object, ...]]]:
+    with duckdb.connect(config=dict(settings)) as duck:
         duck.execute("SET TimeZone = 'UTC'")
         for name, columns in COLUMNS.items():
             files = f"{input_dir}/{name}/**/*.csv"
