@@ -74,6 +74,7 @@ def design(
         meaning = {p0: "between two false cuts", p1: "to detect the outage", 1.0: "a dead insurer"}.get(rate, "")
         table.add_row(f"{100 * rate:g} %", f"{length:,.1f}" if length < 1e6 else f"{length:.3g}", meaning)
     output.print(table)
+    output.print("CUSUM of log likelihood ratios (Page 1954); run lengths by its Markov chain (Brook and Evans 1972)")
 
 
 @app.command("replay")
