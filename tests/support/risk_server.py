@@ -13,6 +13,7 @@ from sluice_server.api.risk.service import RiskQueryServicer
 from sluice_server.domain.risk.alerts.series import ModelSeries
 from sluice_server.domain.risk.alerts.use_cases import AlertUseCases, build_alert_use_cases
 from sluice_server.domain.risk.charts.use_cases import build_chart_use_cases
+from sluice_server.domain.risk.groups.read import ListRiskGroups
 from sluice_server.domain.risk.model_yaml import shipped_model
 from sluice_server.domain.risk.pricing.use_cases import build_pricing_use_cases
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
@@ -56,7 +57,7 @@ def build_risk_room(
         alerts = build_alert_use_cases(store, [ModelSeries(model, reader, risk.answer_query)], platform.clock)
         built.append(RiskRoom(store, reader, alerts))
         charts = build_chart_use_cases(model, risk.answer_query, store, platform.clock, strict=True)
-        servicer = RiskQueryServicer(risk, pricing, alerts, charts)
+        servicer = RiskQueryServicer(risk, pricing, alerts, charts, ListRiskGroups(store, reader))
         add: Callable[[Any], None] = lambda server: risk_query_pb2_grpc.add_RiskQueryServicer_to_server(  # noqa: E731 - typed
             servicer, server
         )

@@ -17,6 +17,7 @@ from sluice_server.domain.orders.policies import PolicyReconciliations
 from sluice_server.domain.orders.ports import OrderRepository
 from sluice_server.domain.risk.alerts.ports import AlertRepository
 from sluice_server.domain.risk.charts.ports import DashboardRepository
+from sluice_server.domain.risk.groups.ports import RiskGroupRepository
 from sluice_server.domain.risk.pricing.ports import ModelRepository
 from sluice_server.domain.routing.ports import BookRepository, PlanRepository
 
@@ -48,6 +49,8 @@ class UnitOfWork(Protocol):
     def models(self) -> ModelRepository: ...
     @property
     def alerts(self) -> AlertRepository: ...
+    @property
+    def groups(self) -> RiskGroupRepository: ...
     @property
     def dashboards(self) -> DashboardRepository: ...
 

@@ -43,6 +43,8 @@ from sluice_server.domain.risk.alerts.series import ModelSeries
 from sluice_server.domain.risk.alerts.use_cases import build_alert_use_cases
 from sluice_server.domain.risk.charts.use_cases import build_chart_use_cases
 from sluice_server.domain.risk.facts import RiskFactsBoard
+from sluice_server.domain.risk.groups.find import RiskGroupsDue
+from sluice_server.domain.risk.groups.read import ListRiskGroups
 from sluice_server.domain.risk.model_yaml import load_model, shipped_model
 from sluice_server.domain.risk.pricing.use_cases import build_pricing_use_cases
 from sluice_server.domain.risk.pricing.validate_active import ValidateActiveModel
@@ -64,6 +66,7 @@ from sluice_server.runtime.order_callbacks import CallbackEndpoint
 from sluice_server.runtime.order_export import OrderExportWorker
 from sluice_server.runtime.order_workers import ParkedDrainWorker, ReconciliationWorker
 from sluice_server.runtime.policy_reconciliation import PolicyReconciliationWorker
+from sluice_server.runtime.risk_group_search import RiskGroupWorker, build_risk_group_search
 from sluice_server.runtime.settings import Settings
 from sluice_server.store import SqlStore, open_store
 from sluice_server.store.notices import BREAKERS, PLANS
@@ -183,7 +186,7 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
             Service(
                 risk_query_pb2.DESCRIPTOR.services_by_name["RiskQuery"].full_name,
                 lambda server: risk_query_pb2_grpc.add_RiskQueryServicer_to_server(
-                    RiskQueryServicer(risk, pricing, alerts, charts), server
+                    RiskQueryServicer(risk, pricing, alerts, charts, ListRiskGroups(store, risk_reader)), server
                 ),
                 # It answers from a database of its own, whatever becomes of the orders'.
                 needs_ready=False,
@@ -208,6 +211,9 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
             ),
             AlertEvaluationWorker(alerts.evaluate),
             ModelValidationWorker(ValidateActiveModel(store, risk_reader, clock)),
+            RiskGroupWorker(
+                RiskGroupsDue(store, risk_reader, build_risk_group_search(settings, store, risk_reader, clock, opened))
+            ),
             *(OrderExportWorker(store, clock, destination) for destination in export_destinations(settings)),
             AlarmDelivery(
                 store,

@@ -125,6 +125,23 @@ class Settings(LimitSettings, BaseSettings):
     alertmanager_url: HttpUrl | None = None
     """Base URL of an Alertmanager, whose v2 API gets the alarms."""
 
+    llm_url: HttpUrl | None = None
+    """Base URL of an OpenAI-compatible interface, up to and without ``/chat/completions``. It proposes risk groups from
+    sums of the discovery half; it never sees a customer, a device or the data that judge. None: no model is asked."""
+    llm_model: str = ""
+    """The model to ask for; needed with ``llm_url``."""
+    llm_api_key_file: FilePath | None = None
+    """File with the key that ``llm_url`` wants; None: none is sent."""
+    llm_timeout_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """One attempt lasts at most this long."""
+    llm_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    """Attempts where a repeat can help: no connection, time-out, HTTP 429 and 5xx."""
+    llm_token_budget: Annotated[int, Field(ge=3_000)] = 20_000
+    """Tokens that one search for risk groups may spend, question and answer."""
+    risk_group_seed: Annotated[int, Field(ge=0)] = 1
+    """Deals the rating cells to the half that suggests risk groups and the half that judges them. Another seed deals
+    anew: groups that were suggested before may then be judged by what suggested them."""
+
     @property
     def tls(self) -> bool:
         """Whether the gRPC server speaks TLS."""
@@ -185,6 +202,8 @@ class Settings(LimitSettings, BaseSettings):
             problems.append("alarm_webhook_secret_file: needed with alarm_webhook_url; its posts are signed")
         if self.alarm_webhook_template is not None and self.alarm_webhook_url is None:
             problems.append("alarm_webhook_template: needs alarm_webhook_url")
+        if (self.llm_url is None) != (not self.llm_model):
+            problems.append("llm_url, llm_model: give both or none")
         if problems:
             raise ValueError("\n".join(problems))
         return self

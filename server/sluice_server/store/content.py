@@ -17,6 +17,7 @@ from sluice_server.domain.breaker.ports import Alarm, Capacity
 from sluice_server.domain.risk.alerts.alert import Alert as RiskAlert
 from sluice_server.domain.risk.alerts.metric_rule import MetricRule
 from sluice_server.domain.risk.charts.definition import Dashboard
+from sluice_server.domain.risk.groups.ports import GroupRun, RiskGroup
 from sluice_server.domain.risk.pricing.model_version import ModelContent, ModelValidation, PriceProposal
 from sluice_server.domain.routing.capacity import InsurerUse
 from sluice_server.domain.routing.model import Application, Decision
@@ -62,3 +63,5 @@ RISK_ALERT = Content(
     RiskAlert, columns=("alert_id", "alert_rule_id", "state", "severity", "version", "created_at", "updated_at")
 )
 DASHBOARD = Content(Dashboard, columns=("dashboard_id", "version", "owner", "updated_at", "shipped"))
+GROUP_RUN = Content(GroupRun)
+RISK_GROUP = Content(RiskGroup, columns=("risk_group_id",))

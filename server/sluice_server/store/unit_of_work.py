@@ -26,6 +26,7 @@ from sluice_server.store.orders import SqlOrders
 from sluice_server.store.plans import SqlPlans
 from sluice_server.store.reconciliations import SqlReconciliations
 from sluice_server.store.risk_alerts import SqlRiskAlerts
+from sluice_server.store.risk_groups import SqlRiskGroups
 from sluice_server.store.session import Session
 
 
@@ -112,6 +113,10 @@ class SqlUnitOfWork:
     @cached_property
     def dashboards(self) -> SqlDashboards:
         return SqlDashboards(self._session)
+
+    @cached_property
+    def groups(self) -> SqlRiskGroups:
+        return SqlRiskGroups(self._session)
 
     async def __aenter__(self) -> Self:
         try:

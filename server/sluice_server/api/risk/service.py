@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 
@@ -26,14 +26,16 @@ from sluice_server.api.risk import (
     alerts_wire,
     charts_render,
     charts_wire,
+    groups_render,
+    groups_wire,
     pricing_render,
     pricing_wire,
     render,
     wire,
 )
-from sluice_server.domain.errors import NotBuiltYet
 from sluice_server.domain.risk.alerts.use_cases import AlertUseCases
 from sluice_server.domain.risk.charts.use_cases import ChartUseCases
+from sluice_server.domain.risk.groups.read import ListRiskGroups
 from sluice_server.domain.risk.pricing.use_cases import PricingUseCases
 from sluice_server.domain.risk.use_cases import RiskUseCases
 
@@ -44,12 +46,18 @@ class RiskQueryServicer(risk_query_pb2_grpc.RiskQueryServicer):
     """Parses, calls one use case, renders. Domain errors become statuses in the interceptors."""
 
     def __init__(
-        self, use_cases: RiskUseCases, pricing: PricingUseCases, alerts: AlertUseCases, charts: ChartUseCases
+        self,
+        use_cases: RiskUseCases,
+        pricing: PricingUseCases,
+        alerts: AlertUseCases,
+        charts: ChartUseCases,
+        list_risk_groups: ListRiskGroups,
     ) -> None:
         self._use_cases = use_cases
         self._pricing = pricing
         self._alerts = alerts
         self._charts = charts
+        self._list_risk_groups = list_risk_groups
 
     async def DescribeModel(
         self, request: semantic_model_pb2.DescribeModelRequest, context: Context
@@ -121,7 +129,8 @@ class RiskQueryServicer(risk_query_pb2_grpc.RiskQueryServicer):
     async def ListRiskGroups(
         self, request: anomalies_pb2.ListRiskGroupsRequest, context: Context
     ) -> anomalies_pb2.ListRiskGroupsResponse:
-        _not_built_yet("ListRiskGroups", "risk groups")
+        params = groups_wire.list_risk_groups_params(request)
+        return groups_render.risk_group_page(await self._list_risk_groups(params, current_context()))
 
     async def QuotePremium(
         self, request: pricing_pb2.QuotePremiumRequest, context: Context
@@ -183,8 +192,3 @@ class RiskQueryServicer(risk_query_pb2_grpc.RiskQueryServicer):
         async with aclosing(self._alerts.watch_alerts(wanted, current_context())) as changes:
             async for change in changes:
                 yield alerts_render.alert_change(change)
-
-
-def _not_built_yet(method: str, area: str) -> NoReturn:
-    """The call is in the contract and waits for the area named."""
-    raise NotBuiltYet(f"{method} comes with {area}; this version does not have them yet", method=method, area=area)

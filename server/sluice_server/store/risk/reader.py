@@ -16,12 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluice_server.domain.errors import DataVersionNotFound
 from sluice_server.domain.risk.data_version import DataStamp, DataVersion, DataVersionState
+from sluice_server.domain.risk.groups.cells import GroupCells
 from sluice_server.domain.risk.ports import AmountCells, Number, Sum, TableAnswer, TableQuery, TableRow
 from sluice_server.domain.risk.result_rows import Kind, ResultRows
 from sluice_server.domain.risk.semantic_model import ResultTable, SemanticModel
 from sluice_server.store.faults import database_errors
 from sluice_server.store.risk.compile import compile_query
 from sluice_server.store.risk.engine import create_reader_engine
+from sluice_server.store.risk.rating_cells import read_rating_cells
 from sluice_server.store.risk.tables import RiskTables
 from sluice_server.store.risk.uninterrupted import Uninterrupted
 
@@ -70,6 +72,10 @@ class RiskStoreReader:
 
     async def rows(self, table: str, columns: Mapping[str, Kind], data_version: int | None) -> ResultRows | None:
         return await self._reads.run(self._read_table(table, columns, data_version))
+
+    async def rating_cells(self, data_version: int | None) -> GroupCells:
+        """Implements ``domain.risk.groups.ports.CellReader``."""
+        return await self._reads.run(self._read_rating_cells(data_version))
 
     async def changed(self, known: int | None) -> DataStamp:
         while True:
@@ -158,6 +164,11 @@ class RiskStoreReader:
             return None
         by_column = zip(*found, strict=True) if found else ((),) * len(columns)
         return ResultRows(stamp, dict(zip(columns, by_column, strict=True)))
+
+    async def _read_rating_cells(self, data_version: int | None) -> GroupCells:
+        async with self._transaction() as connection:
+            stamp = await self._stamp(connection, data_version)
+            return await read_rating_cells(connection, stamp, self._tables.data_versions.schema)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:

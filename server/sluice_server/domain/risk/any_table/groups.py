@@ -33,7 +33,7 @@ def find_groups(
     dimensions: Mapping[str, TextColumn],
     outcome: Floats,
     exposure: Floats,
-    search: GroupSearch = GroupSearch(),
+    search: GroupSearch = GroupSearch(),  # noqa: B008 - frozen
     subject: Codes | None = None,
 ) -> GroupFindings:
     """Searches one half of the rows and judges what it found on the other.

@@ -9,20 +9,19 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pysubgroup as ps
-from scipy import special
 
+from sluice_server.domain.risk.groups.difference import Difference, Sums
 from sluice_server.domain.risk.groups.group import (
     MOST_LEVELS,
     Candidate,
     Condition,
     GroupSearch,
     Side,
-    Source,
     members,
 )
 from sluice_server.domain.risk.models.columns import Floats, Mask, TextColumn
@@ -47,7 +46,8 @@ def propose(
     space = [
         ps.EqualitySelector(name, int(i)) for name, column in dimensions.items() for i in _greatest(column, exposure)
     ]
-    quality = _Difference(y, e, least)
+    difference = Difference(y, e)
+    quality = _Quality(difference, least)
     task = ps.SubgroupDiscoveryTask(frame, None, space, quality, _KEPT, search.depth, min_quality=0.0)
     with _one_search:
         found = ps.DFS().execute(task).results
@@ -59,82 +59,41 @@ def propose(
         conditions = _conditions(group, dimensions)
         if not conditions:
             continue
-        side = quality.side(statistics)
+        side = difference.side(statistics)
         if _adds(conditions, side, statistics, inside, y, e):
-            candidates.append(Candidate(conditions, side, quality.effect(statistics), float(strength)))
+            candidates.append(Candidate(conditions, side, difference.effect(statistics), float(strength)))
     return candidates, quality.tried
 
 
-def described(
-    conditions: tuple[Condition, ...],
-    side: Side,
-    source: Source,
-    dimensions: Mapping[str, TextColumn],
-    outcome: Floats,
-    exposure: Floats,
-    half: Mask,
-) -> Candidate:
-    """A group that somebody else proposed, with what the discovery half says of it."""
-    inside = members(conditions, dimensions)[half]
-    y, e = outcome[half], exposure[half]
-    quality = _Difference(y, e, 0.0)
-    statistics = quality.of(inside)
-    return Candidate(conditions, side, quality.effect(statistics), quality.strength(statistics), source)
+class _Quality(ps.BoundedInterestingnessMeasure):  # type: ignore[misc]  # no types
+    """The difference of a group from the rest, as pysubgroup asks for it."""
 
-
-class _Sums(NamedTuple):
-    events: float
-    exposure: float
-
-
-class _Difference(ps.BoundedInterestingnessMeasure):  # type: ignore[misc]  # no types
-    """Quality of a group for pysubgroup: the root of twice the log-likelihood ratio of "its rate is its own"."""
-
-    def __init__(self, outcome: Floats, exposure: Floats, least: float) -> None:
-        self._y, self._e, self._least = outcome, exposure, least
-        self._events, self._whole = float(outcome.sum()), float(exposure.sum())
+    def __init__(self, difference: Difference, least: float) -> None:
+        self._difference = difference
+        self._least = least
         self.tried = 0
 
     def calculate_constant_statistics(self, data: Any, target: Any) -> None:
         """Known already."""
 
-    def calculate_statistics(self, subgroup: Any, target: Any, data: Any, statistics: Any = None) -> _Sums:
-        return self.of(subgroup.representation)
+    def calculate_statistics(self, subgroup: Any, target: Any, data: Any, statistics: Any = None) -> Sums:
+        return self._difference.sums(subgroup.representation)
 
-    def of(self, rows: Mask) -> _Sums:
-        return _Sums(float(self._y[rows].sum()), float(self._e[rows].sum()))
-
-    def evaluate(self, subgroup: Any, target: Any, data: Any, statistics: _Sums) -> float:
-        if statistics.exposure < self._least or self._whole - statistics.exposure < self._least:
+    def evaluate(self, subgroup: Any, target: Any, data: Any, statistics: Sums) -> float:
+        if min(statistics.exposure, self._difference.whole - statistics.exposure) < self._least:
             return -float("inf")
         self.tried += 1
-        return self.strength(statistics)
+        return self._difference.strength(statistics)
 
-    def optimistic_estimate(self, subgroup: Any, target: Any, data: Any, statistics: _Sums) -> float:
+    def optimistic_estimate(self, subgroup: Any, target: Any, data: Any, statistics: Sums) -> float:
         """Whatever a part of a group is like, it has no more exposure."""
         return float("inf") if statistics.exposure >= self._least else -float("inf")
-
-    def strength(self, sums: _Sums) -> float:
-        share = sums.exposure / self._whole
-        rest = self._events - sums.events
-        deviance = special.xlogy(sums.events, sums.events / (self._events * share)) if sums.events > 0 else 0.0
-        deviance += special.xlogy(rest, rest / (self._events * (1 - share))) if rest > 0 else 0.0
-        return float(np.sqrt(max(2 * deviance, 0.0)))
-
-    def side(self, sums: _Sums) -> Side:
-        return Side.HIGHER if sums.events * self._whole >= self._events * sums.exposure else Side.LOWER
-
-    def effect(self, sums: _Sums) -> float:
-        rest, other = self._events - sums.events, self._whole - sums.exposure
-        if sums.exposure <= 0 or rest <= 0:
-            return float("inf") if sums.events > 0 else 0.0
-        return (sums.events / sums.exposure) / (rest / other)
 
 
 def _adds(
     conditions: tuple[Condition, ...],
     side: Side,
-    sums: _Sums,
+    sums: Sums,
     inside: Mapping[str, TextColumn],
     y: Floats,
     e: Floats,

@@ -1,0 +1,1 @@
+"""Language models behind an OpenAI-compatible interface. Off unless ``llm_url`` is set."""
