@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,19 +9,12 @@ import pytest
 
 from tests.flink.stream_command import wrong
 from tests.flink.stream_kafka import try_kafka
-from tests.support.kafka import Broker, running_broker
-
-ROOT = Path(__file__).parents[2]
+from tests.support.kafka import Broker, fetch_jars, running_broker
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    if shutil.which("mvn") is None:
-        pytest.skip("Maven (mvn) is not installed; it fetches the Kafka broker and Flink's Kafka connector")
-    fetched = subprocess.run([sys.executable, ROOT / "tools" / "flink-connectors"], capture_output=True, text=True)
-    if fetched.returncode not in (0, 1):
-        pytest.skip(f"Maven could not fetch the Kafka broker: {fetched.stdout[-500:]}{fetched.stderr[-500:]}")
-    assert fetched.returncode == 0, fetched.stderr
+    fetch_jars()
     with running_broker(tmp_path_factory.mktemp("kafka")) as running:
         yield running
 

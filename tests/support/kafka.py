@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -17,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-JARS = Path(__file__).parents[2] / "build" / "kafka-broker"
+ROOT = Path(__file__).parents[2]
+JARS = ROOT / "build" / "kafka-broker"
 _START_SECONDS = 60.0
 _CALL_SECONDS = 30.0
 
@@ -68,6 +71,16 @@ class Broker:
         finally:
             consumer.close()
         return found
+
+
+def fetch_jars() -> None:
+    """Bring the broker's and Flink's jars; skips the test, and says why, where that can not be done."""
+    if shutil.which("mvn") is None:
+        pytest.skip("Maven (mvn) is not installed; it fetches the Kafka broker and Flink's connectors")
+    fetched = subprocess.run([sys.executable, ROOT / "tools" / "flink-connectors"], capture_output=True, text=True)
+    if fetched.returncode not in (0, 1):
+        pytest.skip(f"Maven could not fetch the Kafka broker: {fetched.stdout[-500:]}{fetched.stderr[-500:]}")
+    assert fetched.returncode == 0, fetched.stderr
 
 
 @contextmanager

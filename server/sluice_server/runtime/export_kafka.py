@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,16 +52,19 @@ class KafkaDestination:
         self._seconds = delivery_seconds
         self._refused: KafkaError | None = None
         self._error = KafkaException
-        fixed: dict[str, str | int | float | bool] = {
+        options = {
+            **properties,
             "bootstrap.servers": bootstrap,
             "acks": "all",
             # A batch that is sent again by the client keeps its order and is stored once.
             "enable.idempotence": True,
             "linger.ms": 5,
             "delivery.timeout.ms": int(delivery_seconds * 1000),
+            "logger": logging.getLogger("sluice.kafka"),
         }
+        self._open = partial(Producer, options)
         try:
-            self._producer = Producer({**properties, **fixed})
+            self._producer = self._open()
         except KafkaException as error:
             raise ValueError(f"the Kafka client refuses its properties: {error.args[0].str()}") from error
 
@@ -115,8 +120,9 @@ class KafkaDestination:
             self._refused = error
 
     def _unavailable(self, reason: str) -> Unavailable:
-        # Nothing of this batch may come after the next one's lines.
+        # Nothing of this batch may come after the next one's lines; and a client that has met a fatal error stays so.
         self._producer.purge()
+        self._producer = self._open()
         return Unavailable(f"Kafka does not take the export: {reason}")
 
 
