@@ -102,6 +102,24 @@ async def test_a_hostile_text_is_refused_and_the_server_goes_on(client: AsyncSlu
     assert (await create(client)).plan.version == 1
 
 
+async def test_an_endpoint_that_the_adapters_file_lacks_is_told_before_an_order_needs_it(client: AsyncSluice) -> None:
+    source = EXAMPLE.replace("endpoint: screen", "endpoint: sceen")
+    check = await client.routing.ValidatePlan(pb.ValidatePlanRequest(source=source))
+    said = "the adapter of 'insurer-b' has no endpoint 'sceen'; did you mean 'screen'?"
+    assert [(f.severity, f.path, f.message) for f in check.findings] == [
+        (
+            plan_pb2.PlanFinding.SEVERITY_WARNING,
+            "rules[1].allocations[1].binding.endpoint",
+            f"{said}; ActivatePlan refuses",
+        )
+    ]
+    version = (await create(client, source)).plan.version
+    with pytest.raises(errors.FailedPrecondition) as refused:
+        await activate(client, version)
+    assert refused.value.reason == "PLAN_NOT_ACTIVATABLE"
+    assert said in refused.value.message
+
+
 @pytest.fixture
 async def narrow(tmp_path: Path) -> AsyncIterator[AsyncSluice]:
     """A client of a server with small limits."""

@@ -101,6 +101,14 @@ class HttpInsurer:
     inquire: Operation | None
     """None: this insurer cannot be asked; an UNKNOWN order needs a person."""
 
+    def needed_of_bindings(self) -> frozenset[str]:
+        """What a binding must say, or no order can be submitted: ``insurer_plan_code``, ``parameters.region``."""
+        found: set[str] = set()
+        for value in (*self.headers.values(), *self.submit.headers.values(), self.submit.path, self.submit.body):
+            if isinstance(value, Template | BodyTemplate):
+                found |= value.required
+        return frozenset(path.removeprefix("binding.") for path in found if path.startswith("binding."))
+
 
 @dataclass(frozen=True, slots=True)
 class PythonInsurer:

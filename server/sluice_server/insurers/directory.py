@@ -67,6 +67,11 @@ class ConfiguredAdapters:
         adapter = self._adapters.get(insurer_id)
         return adapter.endpoints if isinstance(adapter, HttpInsurerAdapter) else None
 
+    def needed_of_bindings(self, insurer_id: str) -> frozenset[str]:
+        """What a binding must say: ``insurer_plan_code``, ``parameters.region``; nothing where it is not known."""
+        adapter = self._adapters.get(insurer_id)
+        return adapter.needed_of_bindings if isinstance(adapter, HttpInsurerAdapter) else frozenset()
+
     async def close(self) -> None:
         """Closes the adapters' connections."""
         for adapter in self._adapters.values():

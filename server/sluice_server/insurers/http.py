@@ -42,6 +42,11 @@ class HttpInsurerAdapter:
         """The endpoints that a binding may name."""
         return frozenset(self._insurer.endpoints)
 
+    @property
+    def needed_of_bindings(self) -> frozenset[str]:
+        """What a binding must say: ``insurer_plan_code``, ``parameters.region``."""
+        return self._insurer.needed_of_bindings()
+
     async def submit(self, request: SubmissionRequest) -> SubmissionResult | SubmissionPending:
         answer = await self._call("insurer.submit", self._insurer.submit, request)
         return answer if isinstance(answer, SubmissionResult) else self._insurer.submit.mapping.submission(answer)

@@ -93,6 +93,11 @@ class Template:
         if at < len(source):
             self._parts.append(source[at:])
 
+    @property
+    def required(self) -> frozenset[str]:
+        """What must have a value: ``binding.parameters.region``."""
+        return frozenset(".".join(p.path) for p in self._parts if isinstance(p, _Reference) and not p.optional)
+
     def value(self, request: object) -> object:
         """The filled-in value: of the reference's own type when the template is nothing else. Raises MissingValue."""
         if len(self._parts) == 1 and isinstance(self._parts[0], _Reference):
@@ -121,6 +126,11 @@ class BodyTemplate:
         self._roots = roots
         self._node = self._compile(source, report, path)
 
+    @property
+    def required(self) -> frozenset[str]:
+        """As of Template, for all its leaves."""
+        return _required(self._node)
+
     def value(self, request: object) -> object:
         """The body, ready to be written as JSON. Raises MissingValue."""
         return self._fill(self._node, request)
@@ -145,6 +155,13 @@ class BodyTemplate:
         if isinstance(node, list):
             return [self._fill(value, request) for value in node]
         return node
+
+
+def _required(node: object) -> frozenset[str]:
+    if isinstance(node, Template):
+        return node.required
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return frozenset[str]().union(*map(_required, inner))
 
 
 def _reference(text: str, roots: Mapping[str, type]) -> _Reference:

@@ -1,4 +1,4 @@
-"""A plan that names endpoints which the server's adapters do not have is told so, and does not go live."""
+"""A plan whose bindings the server's adapters cannot work with is told so, and does not go live."""
 
 from __future__ import annotations
 
@@ -31,11 +31,18 @@ rules:
 """
 
 
-class Adapters:
-    """Some insurers' adapters and their endpoints; the others do not tell."""
+Names = Mapping[str, frozenset[str]]
 
-    def __init__(self, endpoints: Mapping[str, frozenset[str]]) -> None:
+
+class Adapters:
+    """Some insurers' adapters, their endpoints and what they need; the others do not tell."""
+
+    def __init__(self, endpoints: Names, needed: Names | None = None) -> None:
         self._endpoints = endpoints
+        self._needed = needed or {}
+
+    def needed_of_bindings(self, insurer_id: str) -> frozenset[str]:
+        return self._needed.get(insurer_id, frozenset())
 
     def endpoints(self, insurer_id: str) -> frozenset[str] | None:
         return self._endpoints.get(insurer_id)
@@ -57,7 +64,7 @@ async def test_an_endpoint_that_the_adapter_lacks_is_a_located_warning(room: Pla
     assert [(f.severity, f.line, f.path) for f in endpoints] == [
         (Severity.WARNING, 12, "rules[0].allocations[0].binding.endpoint")
     ]
-    assert endpoints[0].message == f"{MESSAGE}; ActivatePlan refuses until it has"
+    assert endpoints[0].message == f"{MESSAGE}; ActivatePlan refuses"
     create = CreatePlan(store=room.store, clock=room.clock, surroundings=WITHOUT_WEST)
     assert endpoints[0].text() in (await create(PlanDraft(SOURCE, "new"), CONTEXT)).warnings
 
@@ -70,3 +77,20 @@ async def test_a_plan_is_not_activated_before_its_endpoints_are_there(room: Plan
     with pytest.raises(PlanNotFound):
         await room.get(0)
     assert (await activate(room, WITH_ALL)(Activation(created.version, "on"), CONTEXT)).plan.active
+
+
+async def test_what_an_adapter_sends_with_every_submission_must_be_bound(room: PlanRoom) -> None:
+    source = SOURCE.replace("endpoint: wset", "endpoint: east, insurer_plan_code: GOLD, parameters: {region: north}")
+    needed = {"insurer-a": frozenset({"insurer_product_code", "insurer_plan_code", "parameters.region"})}
+    surroundings = Surroundings(adapters=Adapters({}, needed))
+    check = await ValidatePlan(store=room.store, surroundings=surroundings)(source)
+    missing = [(f.line, f.path) for f in check.findings if "is missing; the adapter" in f.message]
+    assert missing == [
+        (15, "rules[1].allocations[0].binding.insurer_plan_code"),
+        (15, "rules[1].allocations[0].binding.parameters.region"),
+    ]
+    created = await room.stored(source)
+    with pytest.raises(
+        PlanNotActivatable, match="cannot be served: insurer_plan_code is missing; the adapter of 'insurer-a'"
+    ):
+        await activate(room, surroundings)(Activation(created.version, "on"), CONTEXT)

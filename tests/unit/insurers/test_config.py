@@ -194,6 +194,14 @@ def test_an_insurer_without_adapter_is_a_precondition() -> None:
         adapters.get("x")
 
 
+def test_adapters_tell_what_they_offer_to_bindings_and_want_from_them() -> None:
+    adapters = build_adapters(load_insurers(EXAMPLE, environment=SECRETS), clock=SystemClock(), tracer=Untraced())
+    name = "northstar-mutual"
+    assert adapters.endpoints(name) == frozenset()
+    assert adapters.needed_of_bindings(name) == {"insurer_product_code"}, "what ends in ? may be missing"
+    assert (adapters.endpoints("x"), adapters.needed_of_bindings("x")) == (None, frozenset())
+
+
 def test_pending_without_a_way_to_learn_the_outcome_is_refused(tmp_path: Path) -> None:
     source = """\
 insurers:

@@ -76,3 +76,12 @@ def test_every_wrong_template_of_a_body_is_reported_with_its_place() -> None:
     places: list[str] = []
     BodyTemplate({"a": ["{x}"], "b": {"c": "{y}"}}, lambda where, what: places.append(where))
     assert places == [".a[0]", ".b.c"]
+
+
+def test_a_template_tells_what_must_have_a_value() -> None:
+    body = BodyTemplate(
+        {"code": "{binding.insurer_product_code}", "of": [{"region": "r-{binding.parameters.region}"}, 1, None]},
+        lambda path, message: pytest.fail(f"{path}: {message}"),
+    )
+    assert body.required == {"binding.insurer_product_code", "binding.parameters.region"}
+    assert Template("{binding.endpoint?}{{x}}").required == frozenset()

@@ -84,11 +84,15 @@ class RiskFactsSource(Protocol):
         ...
 
 
-class EndpointSource(Protocol):
-    """What this server's adapters to the insurers offer to bindings."""
+class AdapterFacts(Protocol):
+    """What this server's adapters to the insurers offer to bindings, and want from them."""
 
     def endpoints(self, insurer_id: str) -> Set[str] | None:
         """The endpoints that a binding may name; None when the insurer's adapter does not tell, or has none here."""
+        ...
+
+    def needed_of_bindings(self, insurer_id: str) -> Set[str]:
+        """What a binding must say, or no order can be submitted: ``insurer_plan_code``, ``parameters.NAME``."""
         ...
 
 
