@@ -11,11 +11,12 @@ import pytest
 
 from sluice_server.domain.risk.model_yaml import shipped_model
 from sluice_server.domain.risk.planner import plan_query
-from sluice_server.domain.risk.ports import TableQuery
+from sluice_server.domain.risk.ports import RiskReader, TableQuery
 from sluice_server.domain.risk.question import Filter, MetricFilter, Question
-from sluice_server.store.risk import RiskStoreReader
+from sluice_server.store.risk import ColumnReader, RiskStoreReader
 from tests.integration.risk.published import publish
 from tests.unit.risk.fake_reader import FakeRiskReader
+from tests.unit.risk.portfolio import channel_row
 
 MODEL = shipped_model()
 MONTHS = [date(2024 + m // 12, m % 12 + 1, 1) for m in range(30)]
@@ -98,7 +99,7 @@ QUESTIONS = {
 }
 
 
-async def compare(reader: RiskStoreReader, fake: FakeRiskReader, query: TableQuery, name: str) -> None:
+async def compare(reader: RiskReader, fake: FakeRiskReader, query: TableQuery, name: str) -> None:
     found, expected = await reader.select(query, None), await fake.select(query, None)
     assert found.rows == expected.rows, name
     assert found.total_rows == expected.total_rows, name
@@ -118,15 +119,70 @@ async def test_every_question_is_answered_like_row_by_row(reader: RiskStoreReade
             await compare(reader, fake, page, f"{name}, rows {offset} to {offset + 4}")
 
 
+async def test_tables_in_memory_answer_like_row_by_row(reader: RiskStoreReader, store_url: str) -> None:
+    tables = drawn()
+    await publish(store_url, {"channel_month": []})
+    await publish(store_url, tables)
+    fake = FakeRiskReader(_complete(tables))
+    memory = ColumnReader(reader, MODEL, memory_bytes=2**20, small_rows=0)
+    for asked in QUESTIONS.values():
+        await memory.select(plan_query(MODEL, asked).query, None)  # begins the loading
+    await memory.loaded()
+    assert memory.held_bytes > 0
+    for name, asked in QUESTIONS.items():
+        query = dataclasses.replace(plan_query(MODEL, asked).query, count=True, totals=True)
+        await compare(memory, fake, query, name)
+        for offset in (0, 3, 500):
+            page = dataclasses.replace(query, offset=offset, limit=4)
+            await compare(memory, fake, page, f"{name}, rows {offset} to {offset + 4}")
+    for table, count, amount, expected in CELLS:
+        arguments = (MODEL.tables[table], count, amount, expected, 2)
+        found = await memory.amount_cells(*arguments)
+        assert dataclasses.astuple(found) == pytest.approx(dataclasses.astuple(await reader.amount_cells(*arguments)))
+    assert (await memory.select(plan_query(MODEL, QUESTIONS["everything"]).query, 1)).stamp.data_version == 1
+
+
+async def test_what_does_not_fit_or_cannot_be_exact_stays_with_sql(reader: RiskStoreReader, store_url: str) -> None:
+    query = plan_query(MODEL, question("incurred", by=("channel",))).query
+
+    async def held(memory_bytes: int, amount: int) -> tuple[int, Any]:
+        await publish(store_url, {"channel_month": [channel_row(f"CH{i}", incurred_minor=amount) for i in range(9)]})
+        memory = ColumnReader(reader, MODEL, memory_bytes=memory_bytes, small_rows=0)
+        await memory.select(query, None)
+        await memory.loaded()
+        return memory.held_bytes, (await memory.select(query, None)).rows[0].sums[0]
+
+    assert (await held(2**20, 10**9))[0] > 0
+    assert await held(100, 10**9) == (0, 10**9)
+    assert await held(0, 10**9) == (0, 10**9)
+    assert await held(2**20, 2**51 + 1) == (0, 2**51 + 1)
+
+
+async def test_a_new_version_takes_the_place_of_the_old_one_in_memory(reader: RiskStoreReader, store_url: str) -> None:
+    memory = ColumnReader(reader, MODEL, memory_bytes=2**20, small_rows=0)
+    query = plan_query(MODEL, question("claims")).query
+    sizes = []
+    for claims in (1, 2, 3):
+        await publish(store_url, {"channel_month": [channel_row(f"CH{i}", claims=claims) for i in range(9)]})
+        for _ in range(2):
+            assert (await memory.select(query, None)).rows[0].sums[0] == 9 * claims
+            await memory.loaded()
+        sizes.append(memory.held_bytes)
+    assert sizes[0] == sizes[1] == sizes[2] > 0
+
+
+CELLS = (
+    ("channel_month", "claims", "incurred", None),
+    ("repair_shop_month", "shop_claims", "shop_incurred", "shop_expected_incurred"),
+    ("store_month", "claims", "incurred", None),
+)
+
+
 async def test_the_variation_of_amounts_is_measured_like_row_by_row(reader: RiskStoreReader, store_url: str) -> None:
     tables = drawn()
     await publish(store_url, tables)
     fake = FakeRiskReader(_complete(tables))
-    for table, count, amount, expected in (
-        ("channel_month", "claims", "incurred", None),
-        ("repair_shop_month", "shop_claims", "shop_incurred", "shop_expected_incurred"),
-        ("store_month", "claims", "incurred", None),
-    ):
+    for table, count, amount, expected in CELLS:
         arguments = (MODEL.tables[table], count, amount, expected, 1)
         found, wanted = await reader.amount_cells(*arguments), await fake.amount_cells(*arguments)
         assert dataclasses.astuple(found) == pytest.approx(dataclasses.astuple(wanted))

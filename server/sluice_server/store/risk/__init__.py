@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sluice_server.store.risk.column_reader import ColumnReader
 from sluice_server.store.risk.reader import RiskStoreReader
 
-__all__ = ["RiskStoreReader"]
+__all__ = ["ColumnReader", "RiskStoreReader"]

@@ -21,6 +21,8 @@ from sluice_server.domain.risk.ports import AmountCells, Number, Sum, TableAnswe
 from sluice_server.domain.risk.result_rows import Kind, ResultRows
 from sluice_server.domain.risk.semantic_model import ResultTable, SemanticModel
 from sluice_server.store.faults import database_errors
+from sluice_server.store.risk.column_loading import ColumnBuilder
+from sluice_server.store.risk.columns import ColumnTable
 from sluice_server.store.risk.compile import compile_query
 from sluice_server.store.risk.engine import create_reader_engine
 from sluice_server.store.risk.rating_cells import read_rating_cells
@@ -29,6 +31,8 @@ from sluice_server.store.risk.uninterrupted import Uninterrupted
 
 _UNDEFINED = ("42P01", "3F000")
 """SQLSTATE of an undefined table and of an undefined schema."""
+_PART_ROWS = 20_000
+"""How many rows of a table are objects at once while it is loaded."""
 
 
 class TableNotThere(DataVersionNotFound):
@@ -76,6 +80,13 @@ class RiskStoreReader:
     async def rating_cells(self, data_version: int | None) -> GroupCells:
         """Implements ``domain.risk.groups.ports.CellReader``."""
         return await self._reads.run(self._read_rating_cells(data_version))
+
+    async def columns(self, table: ResultTable, data_version: int) -> ColumnTable | None:
+        """All rows of a table in memory; None where they cannot be held (`ColumnBuilder.finish`).
+
+        Raises DataVersionNotFound, Unavailable.
+        """
+        return await self._reads.run(self._read_columns(table, data_version))
 
     async def changed(self, known: int | None) -> DataStamp:
         while True:
@@ -169,6 +180,22 @@ class RiskStoreReader:
         async with self._transaction() as connection:
             stamp = await self._stamp(connection, data_version)
             return await read_rating_cells(connection, stamp, self._tables.data_versions.schema)
+
+    async def _read_columns(self, table: ResultTable, data_version: int) -> ColumnTable | None:
+        found = self._tables.results[table.name]
+        keys, measures = list(table.keys.values()), list(table.measures.values())
+        builder = ColumnBuilder(keys, table.time_column, measures)
+        time = found.c[table.time_column]
+        # SQLite keeps days as this text already.
+        text = sa.cast(time, sa.Text) if self._dialect == "postgresql" else sa.type_coerce(time, sa.Text)
+        columns = (*(found.c[key] for key in keys), text, *(found.c[measure] for measure in measures))
+        query = sa.select(*columns).where(found.c.data_version == data_version)
+        async with self._transaction() as connection:
+            await self._stamp(connection, data_version)
+            async with connection.stream(query) as result:
+                async for part in result.partitions(_PART_ROWS):
+                    await asyncio.to_thread(builder.add, part)
+        return await asyncio.to_thread(builder.finish)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
