@@ -12,6 +12,8 @@ from rich.text import Text
 
 from sluice_server.cli.connection import AsJson, output
 from sluice_server.cli.risk.answers import print_json, refusals
+from sluice_server.cli.risk.published_groups import show_published
+from sluice_server.cli.risk.stores import RISK_STORE_HELP, STORE_HELP, store_url
 from sluice_server.cli.risk.tables import TableFile
 from sluice_server.domain.risk.any_table.groups import GroupFindings, find_groups
 from sluice_server.domain.risk.groups.group import GroupSearch, JudgedGroup
@@ -20,11 +22,15 @@ from sluice_server.domain.risk.models.factors import as_levels
 
 
 def groups(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet.", exists=True, dir_okay=False, readable=True)],
-    outcome: Annotated[str, typer.Option(help="Column with whole numbers: claims, or 0 and 1.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="CSV or Parquet; none with --data-version.", exists=True, dir_okay=False, readable=True),
+    ] = None,
+    outcome: Annotated[str, typer.Option(help="Column with whole numbers: claims, or 0 and 1.")] = "",
     dimension: Annotated[
-        list[str], typer.Option(help="Column that may describe a group; numbers are cut into bands. Again for each.")
-    ],
+        list[str] | None,
+        typer.Option(help="Column that may describe a group; numbers are cut into bands. Again for each."),
+    ] = None,
     exposure: Annotated[str, typer.Option(help="Column with what the outcomes are counted per; 1 a row without.")] = "",
     subject: Annotated[str, typer.Option(help="Column with the device or customer: its rows stay in one half.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="Deals the halves and shuffles the control.")] = 1,
@@ -33,12 +39,28 @@ def groups(
     minimum_share: Annotated[
         float, typer.Option(min=0, max=0.5, help="Least share of the exposure of a group.")
     ] = 0.01,
+    data_version: Annotated[
+        int | None, typer.Option(min=0, help="Search this published data version instead of a file; 0: the active one.")
+    ] = None,
+    store: Annotated[str, typer.Option(envvar="SLUICE_STORE_URL", help=STORE_HELP)] = "var/sluice.db",
+    risk_store: Annotated[str, typer.Option(envvar="SLUICE_RISK_STORE_URL", help=RISK_STORE_HELP)] = "var/risk.db",
     as_json: AsJson = False,
 ) -> None:
     """Search one half of the rows for groups whose risk differs, and let the other half decide.
 
-    The same search runs over shuffled outcomes beside it: what it accepts there is false, and must be nothing.
+    The same search runs over shuffled outcomes beside it: what it accepts there is false, and must be nothing. With
+    --data-version the rating cells of a published version are searched as the server does, and what is found is stored.
     """
+    if data_version is not None:
+        if file is not None or outcome or dimension:
+            raise typer.BadParameter("goes without a file and its columns", param_hint="--data-version")
+        show_published(store_url(store), store_url(risk_store), data_version, as_json=as_json)
+        return
+    missing = [
+        name for name, given in (("FILE", file), ("--outcome", outcome), ("--dimension", dimension)) if not given
+    ]
+    if file is None or not dimension or missing:
+        raise typer.BadParameter("needed, or --data-version", param_hint=", ".join(missing))
     with refusals(as_json):
         source = TableFile(file)
         source.need([outcome, exposure, subject, *dimension])
