@@ -13,19 +13,25 @@ import datetime as dt
 import http.client
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluice_flink import embedded
 from sluice_flink.findings import JobFailed
-from sluice_flink.inputs import BadInput
 from sluice_flink.progress import answers
 from sluice_flink.sql_files import statements
 from sluice_flink.stream_loader import StreamLoader
+from sluice_flink.stream_plan import (
+    FileEvents,
+    StreamParameters,
+    connectors,
+    folders,
+    sql_parameters,
+    streaming_options,
+)
 from sluice_flink.stream_rest import ENDED, FlinkJob, StreamProgress, root_cause
-from sluice_flink.stream_state import checkpoints, exclusive, newest_state, savepoints
+from sluice_flink.stream_state import exclusive, newest_state, savepoints
 from sluice_flink.stream_store import StreamStore
 
 if TYPE_CHECKING:
@@ -35,55 +41,6 @@ _LOOK_SECONDS = 1.0
 _SILENCE_SECONDS = 60.0
 """So long the cluster may give no answer before the runner gives up: a JobManager may be starting anew."""
 _FORGET_SECONDS = 3600.0
-
-
-@dataclass(frozen=True)
-class FileEvents:
-    """Events in folders of JSON lines, looked at every second."""
-
-    submissions: Path
-    """Sluice's export: `dt=…/*.jsonl`."""
-    claims: Path
-    """`*.jsonl` of the claims system."""
-
-
-@dataclass(frozen=True)
-class KafkaEvents:
-    """Events in Kafka topics."""
-
-    bootstrap: str
-    """HOST:PORT of brokers, comma separated."""
-    submissions: str = "sluice.submissions"
-    claims: str = "claims"
-
-
-@dataclass(frozen=True)
-class StreamParameters:
-    """One start of the streaming job."""
-
-    events: FileEvents | KafkaEvents
-    """Of files the job has a parallelism of one, whatever else is said."""
-    store_url: str
-    """Risk query store: `sqlite:///FILE` or `postgresql://…`; may hold a password."""
-    work: Path
-    """The job's state lives here: checkpoints, savepoints, files under way. A remote cluster m
-    A remote cluster must see it under this path."""
-    jdbc: bool
-    """Flink writes into PostgreSQL itself; else it writes files, and the runner loads them."""
-    jars: Path
-    """Folder of the connectors' jars."""
-    fresh: bool = False
-    """Begin anew, whatever state there is."""
-    out_of_order_seconds: int = 15
-    """How much later than a newer event an older one may come and still count."""
-    checkpoint_seconds: float = 5.0
-    normal_failure_share: float = 0.02
-    """Share of an insurer's calls that may fail without a warning."""
-    keep_days: float = 8.0
-    """Windows and warnings are deleted that are older than the newest by more than this."""
-    flink: embedded.EmbeddedSettings = field(default_factory=embedded.EmbeddedSettings)
-    remote: embedded.RemoteCluster | None = None
-    """The cluster that runs the job; None: a mini cluster of this process's."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +66,7 @@ class StreamDisplay:
 async def run(parameters: StreamParameters, stopping: asyncio.Event, display: StreamDisplay) -> StreamReport:
     """Run until `stopping` is set. Raises `BadInput`, `BadStoreUrl`, `WorkFolderInUse`, and `JobFailed` where Flink
     gives up or answers no more; the state under the work folder stays for the next start."""
-    jars = _jars(parameters)
+    jars = connectors(parameters)
     store = StreamStore(parameters.store_url)
     try:
         with exclusive(parameters.work):
@@ -154,14 +111,17 @@ def _begin(parameters: StreamParameters, store: URL, jars: list[Path]) -> _Begun
         if not answers(rest):
             raise JobFailed(f"no Flink cluster answers at {remote.host}:{remote.port}")
         if (running := _running_job(work, rest)) is not None:
+            if parameters.fresh:
+                raise JobFailed(f"job {running} still runs on the cluster; stop it before you begin anew")
             return _Begun(FlinkJob(rest, running), rest, None, None)
-    for name, path in sql_parameters(parameters, store).items():
-        if name in ("submissions", "claims") and isinstance(parameters.events, FileEvents):
-            Path(path).mkdir(parents=True, exist_ok=True)
+    if isinstance(parameters.events, FileEvents):
+        # Flink refuses a folder that is not there; nothing has come yet.
+        for watched in (parameters.events.submissions, parameters.events.claims):
+            watched.mkdir(parents=True, exist_ok=True)
     state = None if parameters.fresh else newest_state(work)
     flink = embedded.start(work, parameters.flink, _LARGE, remote, jars, streaming_options(parameters, state))
     inserts = flink.tables.create_statement_set()
-    for folder in _folders(parameters):
+    for folder in folders(parameters):
         for statement in statements(folder, sql_parameters(parameters, store)):
             if statement.startswith("INSERT"):
                 inserts.add_insert_sql(statement)
@@ -193,83 +153,6 @@ def _running_job(work: Path, rest: str) -> str | None:
     except (OSError, http.client.HTTPException):
         return None  # The cluster does not know it.
     return str(told["job_id"]) if state not in ENDED else None
-
-
-def _folders(parameters: StreamParameters) -> tuple[str, ...]:
-    kafka = isinstance(parameters.events, KafkaEvents)
-    return (
-        "sources",
-        "streaming/sources",
-        "streaming/kafka" if kafka else "streaming/files",
-        "streaming/results",
-        "streaming/windows",
-        "streaming/sink_jdbc" if parameters.jdbc else "streaming/sink_files",
-    )
-
-
-def sql_parameters(parameters: StreamParameters, store: URL) -> dict[str, str]:
-    """What the placeholders of the SQL files stand for."""
-    events = parameters.events
-    if isinstance(events, KafkaEvents):
-        told = {"bootstrap": events.bootstrap, "submissions": events.submissions, "claims": events.claims}
-    else:
-        told = {"submissions": str(events.submissions.resolve()), "claims": str(events.claims.resolve())}
-    return told | {
-        # The batch job's sources are declared beside the streams, which take their columns.
-        "input": str(parameters.work.resolve() / "unused"),
-        "orders": str(parameters.work.resolve() / "unused"),
-        "results": str(parameters.work.resolve() / "results"),
-        "out_of_order_seconds": str(parameters.out_of_order_seconds),
-        "normal_failure_share": f"{parameters.normal_failure_share:.6f}",
-        "jdbc_options": _jdbc_options(store) if parameters.jdbc else "",
-    }
-
-
-def _jdbc_options(store: URL) -> str:
-    address = f"{store.host or '127.0.0.1'}:{store.port or 5432}/{store.database}"
-    options = {
-        "connector": "jdbc",
-        "url": f"jdbc:postgresql://{address}?reWriteBatchedInserts=true&stringtype=unspecified",
-        "sink.buffer-flush.max-rows": "5000",
-        "sink.buffer-flush.interval": "1s",
-    }
-    if store.username:
-        options |= {"username": store.username, "password": store.password or ""}
-    return ", ".join(f"'{key}' = '{value.replace(chr(39), chr(39) * 2)}'" for key, value in options.items())
-
-
-def streaming_options(parameters: StreamParameters, state: Path | None) -> Mapping[str, str]:
-    """Flink's options for this job."""
-    work = parameters.work.resolve()
-    options = {
-        "execution.runtime-mode": "STREAMING",
-        "pipeline.name": "sluice windows",
-        "table.optimizer.reuse-optimize-block-with-digest-enabled": "true",
-        "execution.checkpointing.interval": f"{int(parameters.checkpoint_seconds * 1000)} ms",
-        "execution.checkpointing.dir": checkpoints(work).as_uri(),
-        "execution.checkpointing.savepoint-dir": savepoints(work).as_uri(),
-        # What a killed job goes on from.
-        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
-        "execution.checkpointing.num-retained": "2",
-    }
-    if isinstance(parameters.events, FileEvents):
-        # Of several readers only those with a file tell how late it is; one is quick enough for files.
-        options["parallelism.default"] = "1"
-    if state is not None:
-        options["execution.state-recovery.path"] = state.as_uri()
-        # The state becomes the new job's, which deletes it when it has newer ones.
-        options["execution.state-recovery.claim-mode"] = "CLAIM"
-    return options
-
-
-def _jars(parameters: StreamParameters) -> list[Path]:
-    """The jars that go with the job. Raises `BadInput` where they have not been fetched."""
-    wanted = ["flink-sql-connector-kafka"] if isinstance(parameters.events, KafkaEvents) else []
-    wanted += ["flink-connector-jdbc-core", "flink-connector-jdbc-postgres", "postgresql"] if parameters.jdbc else []
-    found = [next(iter(sorted(parameters.jars.resolve().glob(f"{name}-[0-9]*.jar"))), None) for name in wanted]
-    if None in found:
-        raise BadInput([f"no connectors in {parameters.jars}: `make flink-connectors` fetches them"])
-    return [path for path in found if path is not None]
 
 
 class _Watch:

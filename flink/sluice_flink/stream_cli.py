@@ -20,6 +20,7 @@ from sluice_flink.embedded import EmbeddedSettings, RemoteCluster
 from sluice_flink.findings import JobFailed
 from sluice_flink.inputs import BadInput
 from sluice_flink.risk_store import BadStoreUrl, normalise_url
+from sluice_flink.stream_plan import FileEvents, KafkaEvents, StreamParameters
 from sluice_flink.stream_rest import StreamProgress
 from sluice_flink.stream_state import WorkFolderInUse
 
@@ -56,6 +57,10 @@ def stream(
         str | None, typer.Option(help="Folder of claims as *.jsonl, or their topic with --kafka.")
     ] = None,
     kafka: Annotated[str | None, typer.Option(help="HOST:PORT of the Kafka brokers; else events are in files.")] = None,
+    kafka_properties: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Further settings of the Kafka client, a line name=value each."),
+    ] = None,
     sink: Annotated[
         Sink | None,
         typer.Option(help="jdbc: Flink writes into PostgreSQL itself (the default there). files: the runner loads."),
@@ -81,8 +86,8 @@ def stream(
         chosen = sink or (Sink.JDBC if on_postgresql else Sink.FILES)
         if chosen is Sink.JDBC and not on_postgresql:
             raise typer.BadParameter("jdbc writes into PostgreSQL only", param_hint="--sink")
-        parameters = streaming.StreamParameters(
-            _events(kafka, submissions, claims),
+        parameters = StreamParameters(
+            _events(kafka, kafka_properties, submissions, claims),
             store,
             work,
             jdbc=chosen is Sink.JDBC,
@@ -103,7 +108,7 @@ def stream(
     typer.echo(f"stopped with savepoint {report.savepoint}")
 
 
-async def _until_signalled(parameters: streaming.StreamParameters) -> streaming.StreamReport:
+async def _until_signalled(parameters: StreamParameters) -> streaming.StreamReport:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -156,12 +161,25 @@ class _Shown(streaming.StreamDisplay):
 
 
 def _events(
-    kafka: str | None, submissions: str | None, claims: str | None
-) -> streaming.FileEvents | streaming.KafkaEvents:
+    kafka: str | None, properties: Path | None, submissions: str | None, claims: str | None
+) -> FileEvents | KafkaEvents:
     if kafka is not None:
-        topics = streaming.KafkaEvents(kafka)
-        return streaming.KafkaEvents(kafka, submissions or topics.submissions, claims or topics.claims)
-    return streaming.FileEvents(Path(submissions or "var/export/submissions"), Path(claims or "var/claims"))
+        topics = KafkaEvents(kafka)
+        further = _properties(properties) if properties is not None else {}
+        return KafkaEvents(kafka, submissions or topics.submissions, claims or topics.claims, further)
+    return FileEvents(Path(submissions or "var/export/submissions"), Path(claims or "var/claims"))
+
+
+def _properties(path: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not (text := line.strip()) or text.startswith("#"):
+            continue
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise typer.BadParameter(f"{path}, line {number}: not name=value", param_hint="--kafka-properties")
+        found[name.strip()] = value.strip()
+    return found
 
 
 def _cluster(rest: str, parallelism: int) -> RemoteCluster:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice_flink.cluster import Cluster, loopback_cluster
-from tests.flink.stream_command import Rows, Stream, begun, settled, streaming
+from tests.flink.stream_command import Rows, Stream, begun, settled, stored, streaming
 from tests.flink.stream_events import (
     Line,
     claim_lines,
@@ -61,14 +61,15 @@ async def try_kafka(
     options += ["--work", folder / "work", "--checkpoint", "1", "--parallelism", "2", "--keep-days", "60"]
     await asyncio.to_thread(send, 0)
     with streaming(folder, *options) as stream:
-        windows = await begun(store_url, stream, 1)
+        await begun(store_url, stream, 1)
         assert stream.stop() == 0, stream.output
-        assert "savepoint" in stream.output
+        assert "stopped with savepoint" in stream.output
+    windows = len((await stored(store_url))["insurer_window"])
     with streaming(folder, *options) as stream:
         await asyncio.to_thread(send, 1)
         await begun(store_url, stream, windows + 1)
         await asyncio.to_thread(send, 2)
-        assert "savepoint" in stream.output
+        assert "/savepoints/" in stream.output
         stream.kill()
     with (
         loopback_cluster(folder / "cluster", slots=2) as cluster,

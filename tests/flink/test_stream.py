@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
+from typer.testing import CliRunner
 
+from sluice_flink.cli import app
 from sluice_flink.sql_files import parse_table, statements
 from sluice_flink.stream_loader import StreamLoader
 from sluice_flink.stream_state import newest_state
@@ -199,6 +201,7 @@ async def test_tables_are_made_for_readers_of_instants_in_utc(postgres_url: str)
         (("--store", "sqlite:///x.db", "--sink", "jdbc"), "PostgreSQL only", 2),
         (("--store", "mysql://host/db"), "must be SQLite or PostgreSQL", 1),
         (("--store", "sqlite:///x.db", "--kafka", "127.0.0.1:9", "--connectors", "none"), "make flink-connectors", 1),
+        (("--store", "sqlite:///x.db", "--kafka", "h:1", "--kafka-properties", "bad.properties"), "not name=value", 2),
         (("--store", "sqlite:///x.db", "--target", "remote", "--rest", "host"), "HOST:PORT", 2),
         (("--store", "sqlite:///x.db", "--target", "remote", "--rest", "127.0.0.1:9"), "no Flink cluster answers", 1),
     ],
@@ -207,6 +210,7 @@ def test_wrong_calls_are_refused_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], told: str, code: int
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    finished = sluice_flink("stream", "--work", tmp_path / "work", *options)
+    (tmp_path / "bad.properties").write_text("# SASL\nsasl.mechanism=PLAIN\nsecurity.protocol\n")
+    finished = CliRunner().invoke(app, ["stream", "--work", str(tmp_path / "work"), *options])
     assert finished.exit_code == code, finished.stderr
     assert told in " ".join(finished.stderr.split())

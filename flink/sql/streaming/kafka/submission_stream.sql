@@ -8,7 +8,7 @@ CREATE TABLE submission_stream (
     'topic' = '${submissions}',
     'properties.bootstrap.servers' = '${bootstrap}',
     'properties.group.id' = 'sluice-flink',
-    'scan.startup.mode' = 'earliest-offset',
+    ${kafka_properties}'scan.startup.mode' = 'earliest-offset',
     -- A reader without a partition would hold everybody's time back.
     'scan.parallelism' = '1',
     'format' = 'json',
