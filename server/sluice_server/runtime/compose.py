@@ -42,6 +42,7 @@ from sluice_server.domain.orders.timing import OrderTiming
 from sluice_server.domain.risk.alerts.series import ModelSeries
 from sluice_server.domain.risk.alerts.use_cases import build_alert_use_cases
 from sluice_server.domain.risk.charts.use_cases import build_chart_use_cases
+from sluice_server.domain.risk.charts.warm import WarmCharts
 from sluice_server.domain.risk.facts import RiskFactsBoard
 from sluice_server.domain.risk.groups.find import RiskGroupsDue
 from sluice_server.domain.risk.groups.read import ListRiskGroups
@@ -59,6 +60,7 @@ from sluice_server.domain.routing.surroundings import Surroundings
 from sluice_server.insurers.directory import ConfiguredAdapters, build_adapters, open_adapters
 from sluice_server.runtime.alert_evaluation import AlertEvaluationWorker
 from sluice_server.runtime.breaker_metrics import BreakerMetrics
+from sluice_server.runtime.chart_warming import ChartWarmingWorker
 from sluice_server.runtime.export_destinations import export_destinations
 from sluice_server.runtime.lifecycle import Application, Platform, Service
 from sluice_server.runtime.model_validation import ModelValidationWorker
@@ -70,7 +72,7 @@ from sluice_server.runtime.risk_group_search import RiskGroupWorker, build_risk_
 from sluice_server.runtime.settings import Settings
 from sluice_server.store import SqlStore, open_store
 from sluice_server.store.notices import BREAKERS, PLANS
-from sluice_server.store.risk import RiskStoreReader
+from sluice_server.store.risk import ColumnReader, RiskStoreReader
 
 
 async def build(platform: Platform) -> Application:
@@ -94,18 +96,19 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
 
     store = await opened.enter_async_context(open_store(settings.store_url))
     risk_reader = RiskStoreReader(settings.risk_store_url, model)
-    opened.push_async_callback(risk_reader.close)
+    risk_data = ColumnReader(risk_reader, model, memory_bytes=settings.risk_memory_mib * 2**20)
+    opened.push_async_callback(risk_data.close)
 
     board = BreakerBoard(store, clock, lasts_seconds=settings.breaker_state_lasts_seconds)
     watch = BreakerWatch(
         store, board, clock, tick_seconds=settings.breaker_tick_seconds, alarms=OperationalAlarms(store)
     )
     platform.registry.register(BreakerMetrics(board, watch, clock))
-    risk = build_risk_use_cases(model, risk_reader)
+    risk = build_risk_use_cases(model, risk_data)
     pricing = build_pricing_use_cases(store, clock)
     alerts = build_alert_use_cases(store, [ModelSeries(model, risk_reader, risk.answer_query)], clock)
     charts = build_chart_use_cases(model, risk.answer_query, store, clock, strict=settings.semantic_model is None)
-    risk_facts = RiskFactsBoard(model, risk_reader, risk.list_ratings, risk.get_risk_score)
+    risk_facts = RiskFactsBoard(model, risk_data, risk.list_ratings, risk.get_risk_score)
     opened.push_async_callback(risk_facts.close)
     limits = settings.plan_limits
     active_plan = ActivePlan(store, limits, risk=risk_facts)
@@ -210,6 +213,7 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
                 reconcile_policies, GetPolicyReconciliation(store), adapters.insurer_ids, clock=clock
             ),
             AlertEvaluationWorker(alerts.evaluate),
+            ChartWarmingWorker(WarmCharts(risk_data, charts.render_chart, charts.shipped)),
             ModelValidationWorker(ValidateActiveModel(store, risk_reader, clock)),
             RiskGroupWorker(
                 RiskGroupsDue(store, risk_reader, build_risk_group_search(settings, store, risk_reader, clock, opened))

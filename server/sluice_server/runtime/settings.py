@@ -62,6 +62,9 @@ class Settings(LimitSettings, BaseSettings):
     """SQLAlchemy URL of the store: ``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://USER@HOST/DATABASE``."""
     risk_store_url: str = Field(default="sqlite+aiosqlite:///var/risk.db", repr=False)
     """SQLAlchemy URL of the risk query store, which the Flink loader fills."""
+    risk_memory_mib: Annotated[int, Field(ge=0)] = 256
+    """MiB for result tables of the active data version that are held in memory, about 90 for a million rows; 0: none,
+    every question goes to the database."""
     export_dir: Path = Path("var/export")
     """Directory where orders and submissions are written for Flink, as ``orders/dt=YYYY-MM-DD/*.jsonl`` and
     ``submissions/dt=YYYY-MM-DD/*.jsonl``."""
