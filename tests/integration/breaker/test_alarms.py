@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from sluice_server.alerts.delivery import AlarmDelivery
 from sluice_server.domain.breaker.model import BreakerMode
 from sluice_server.domain.breaker.ports import Alarm
 from sluice_server.domain.orders.decide import Decisions
 from sluice_server.domain.orders.drain import DrainParked
+from sluice_server.domain.orders.model import OrderState
 from tests.integration.breaker.insurers import A, B, C, FixedPlan
 from tests.integration.breaker.world import BreakerWorld, a_breaker_world, by, command
+from tests.support.alarms import SinkInMemory
 
 HTTP_503 = "failure/insurer-a/screen/HTTP_503"
 TIMEOUT = "failure/insurer-a/screen/TIMEOUT"
@@ -171,3 +176,26 @@ async def test_a_rule_whose_orders_wait_for_an_insurer_is_told_until_they_have_o
     resolved = (await deliver(world))["exhausted/everything"]
     assert resolved.resolved_at == world.clock.now()
     assert "have an insurer again" in resolved.summary
+
+
+async def test_an_alarm_platform_that_never_answers_holds_up_neither_orders_nor_cuts(world: BreakerWorld) -> None:
+    asked = asyncio.Event()
+
+    class Silent(SinkInMemory):
+        async def send(self, alarms: Sequence[Alarm]) -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+    delivery = AlarmDelivery(world.store, [Silent()], clock=world.clock, registry=CollectorRegistry())
+    await failures(world, 1)
+    await world.tick()
+    async with asyncio.timeout(10):
+        under_way = asyncio.create_task(delivery.deliver())
+        await asked.wait()
+        orders = await world.submit(5)
+        await world.change_policy(failure_rate=0.5, minimum_volume=5)
+        await world.break_a()
+    assert {order.state for order in orders} == {OrderState.INSURED}
+    assert not under_way.done()
+    under_way.cancel()
+    assert "breaker/insurer-a" in await deliver(world)

@@ -1,8 +1,8 @@
 """The evidence of one scope: what has been seen, counted so that memory is bounded.
 
 A scope holds one bucket for each second of its rate window (at most 3,600), the sequential statistic (two integers),
-what is normal for it (four numbers) and three counts of the backlog: about 0.7 MB at the very most, 13 kB with the
-default window while orders come every second, 1 kB without any. Windows slide by one second.
+what is normal for it (five numbers) and three counts of the backlog: 0.5 MB at the very most, 10 kB with the default
+window while orders come every second, less than 2 kB without any. Windows slide by one second.
 
 What counts: SUCCESS on one side, TECHNICAL_FAILURE and UNKNOWN on the other, of the normal stream. A business rejection
 is an answer, a caller's fault says nothing about the insurer, and retried orders belong to the recovery.
