@@ -39,9 +39,24 @@ RequestId = Annotated[str, typer.Option(help="Makes a repeat harmless.")]
 
 
 @app.command()
-def validate(file: PlanFile, as_json: AsJson = False) -> None:
-    """Check a plan without a server. Exit 0 when it is valid, 1 when it is not; warnings do not count."""
-    _, findings = check_plan(read_text(file))
+def validate(
+    file: PlanFile,
+    on_server: Annotated[
+        bool, typer.Option("--server", help="Also hold it against the server: its limits, insurers, adapters, ratings.")
+    ] = False,
+    address: Address = DEFAULT_ADDRESS,
+    actor: ActorName = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check a plan, without a server unless --server is given. Exit 0 when it is valid, 1 when it is not; warnings do
+    not count."""
+    source = read_text(file)
+    if on_server:
+        with server(address, actor) as sluice:
+            answer = sluice.routing.ValidatePlan(routing_pb2.ValidatePlanRequest(source=source))
+        findings = tuple(_finding(found) for found in answer.findings)
+    else:
+        _, findings = check_plan(source)
     found, warned = errors(findings), warnings(findings)
     if as_json:
         rows = [{"severity": f.severity, "line": f.line, "path": f.path, "message": f.message} for f in findings]
@@ -52,7 +67,7 @@ def validate(file: PlanFile, as_json: AsJson = False) -> None:
         for finding in findings:
             output.print(_finding_line(str(file), finding), soft_wrap=True)
         verdict = "valid" if not found else "not valid"
-        summary = f"{file}: {verdict} ({len(found)} errors, {len(warned)} warnings)"
+        summary = f"{file}: {verdict} ({_counted(len(found), 'error')}, {_counted(len(warned), 'warning')})"
         output.print(Text(summary, style="bold red" if found else "bold green"), soft_wrap=True)
     raise typer.Exit(1 if found else 0)
 
@@ -199,10 +214,18 @@ def _print_plan(plan: plan_pb2.Plan, as_json: bool, *, with_source: bool) -> Non
     table.add_row("etag", plan.etag)
     output.print(table)
     for warning in plan.warnings:
-        finding = Finding(Severity.WARNING, warning.line, warning.path, warning.message)
-        output.print(_finding_line(f"version {plan.version}", finding), soft_wrap=True)
+        output.print(_finding_line(f"version {plan.version}", _finding(warning)), soft_wrap=True)
     if with_source:
         output.print(Syntax(plan.source, "yaml", line_numbers=True))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _finding(message: plan_pb2.PlanFinding) -> Finding:
+    name = plan_pb2.PlanFinding.Severity.Name(message.severity).removeprefix("SEVERITY_")
+    return Finding(Severity(name), message.line, message.path, message.message)
 
 
 def _time(plan: plan_pb2.Plan) -> str:

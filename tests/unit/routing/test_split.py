@@ -49,9 +49,9 @@ def test_documented_winners_are_what_the_code_chooses() -> None:
         assert rows[split.choose([weight for _, weight, _ in rows], key)][0] == best
 
 
-def test_shares_hold_in_expectation() -> None:
-    counts = Counter(chosen(WEIGHTS))
-    expected = [weight / 10_000 * len(KEYS) for weight in WEIGHTS]
+def test_shares_hold_in_expectation_over_a_million_keys() -> None:
+    counts = Counter(chosen(WEIGHTS, [f"customer-{n}" for n in range(1_000_000)]))
+    expected = [weight / 10_000 * 1_000_000 for weight in WEIGHTS]
     assert chisquare([counts[i] for i in range(4)], expected).pvalue > 0.001
 
 
