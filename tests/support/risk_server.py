@@ -11,6 +11,7 @@ from sluice.client import AsyncSluice
 from sluice.risk.v1 import risk_query_pb2, risk_query_pb2_grpc
 from sluice_server.api.risk.service import RiskQueryServicer
 from sluice_server.domain.risk.alerts.series import ModelSeries
+from sluice_server.domain.risk.alerts.stream import StreamSeries
 from sluice_server.domain.risk.alerts.use_cases import AlertUseCases, build_alert_use_cases
 from sluice_server.domain.risk.charts.use_cases import build_chart_use_cases
 from sluice_server.domain.risk.groups.read import ListRiskGroups
@@ -54,7 +55,9 @@ def build_risk_room(
 
         risk = build_risk_use_cases(model, reader)
         pricing = build_pricing_use_cases(store, platform.clock)
-        alerts = build_alert_use_cases(store, [ModelSeries(model, reader, risk.answer_query)], platform.clock)
+        alerts = build_alert_use_cases(
+            store, [ModelSeries(model, reader, risk.answer_query), StreamSeries(reader)], platform.clock
+        )
         built.append(RiskRoom(store, reader, alerts))
         charts = build_chart_use_cases(model, risk.answer_query, store, platform.clock, strict=True)
         servicer = RiskQueryServicer(risk, pricing, alerts, charts, ListRiskGroups(store, reader))

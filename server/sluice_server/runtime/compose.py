@@ -40,6 +40,7 @@ from sluice_server.domain.orders.route import RouteApplication
 from sluice_server.domain.orders.submit import SubmitApplication
 from sluice_server.domain.orders.timing import OrderTiming
 from sluice_server.domain.risk.alerts.series import ModelSeries
+from sluice_server.domain.risk.alerts.stream import StreamSeries
 from sluice_server.domain.risk.alerts.use_cases import build_alert_use_cases
 from sluice_server.domain.risk.charts.use_cases import build_chart_use_cases
 from sluice_server.domain.risk.charts.warm import WarmCharts
@@ -106,7 +107,9 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
     platform.registry.register(BreakerMetrics(board, watch, clock))
     risk = build_risk_use_cases(model, risk_data)
     pricing = build_pricing_use_cases(store, clock)
-    alerts = build_alert_use_cases(store, [ModelSeries(model, risk_reader, risk.answer_query)], clock)
+    alerts = build_alert_use_cases(
+        store, [ModelSeries(model, risk_data, risk.answer_query), StreamSeries(risk_reader)], clock
+    )
     charts = build_chart_use_cases(model, risk.answer_query, store, clock, strict=settings.semantic_model is None)
     risk_facts = RiskFactsBoard(model, risk_data, risk.list_ratings, risk.get_risk_score)
     opened.push_async_callback(risk_facts.close)

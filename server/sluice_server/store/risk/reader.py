@@ -15,6 +15,7 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluice_server.domain.errors import DataVersionNotFound
+from sluice_server.domain.risk.alerts.stream import StreamMetric, WindowSums
 from sluice_server.domain.risk.data_version import DataStamp, DataVersion, DataVersionState
 from sluice_server.domain.risk.groups.cells import GroupCells
 from sluice_server.domain.risk.ports import AmountCells, Number, Sum, TableAnswer, TableQuery, TableRow
@@ -28,6 +29,7 @@ from sluice_server.store.risk.engine import create_reader_engine
 from sluice_server.store.risk.rating_cells import read_rating_cells
 from sluice_server.store.risk.tables import RiskTables
 from sluice_server.store.risk.uninterrupted import Uninterrupted
+from sluice_server.store.risk.windows import read_newest_window, read_windows
 
 _UNDEFINED = ("42P01", "3F000")
 """SQLSTATE of an undefined table and of an undefined schema."""
@@ -80,6 +82,13 @@ class RiskStoreReader:
     async def rating_cells(self, data_version: int | None) -> GroupCells:
         """Implements ``domain.risk.groups.ports.CellReader``."""
         return await self._reads.run(self._read_rating_cells(data_version))
+
+    async def newest_window(self, table: str) -> datetime | None:
+        """Implements ``domain.risk.alerts.stream.WindowReader``, as does `windows`."""
+        return await self._reads.run(self._read_newest_window(table))
+
+    async def windows(self, metric: StreamMetric, since: datetime, until: datetime, limit: int) -> Sequence[WindowSums]:
+        return await self._reads.run(self._read_windows(metric, since, until, limit))
 
     async def columns(self, table: ResultTable, data_version: int) -> ColumnTable | None:
         """All rows of a table in memory; None where they cannot be held (`ColumnBuilder.finish`).
@@ -180,6 +189,16 @@ class RiskStoreReader:
         async with self._transaction() as connection:
             stamp = await self._stamp(connection, data_version)
             return await read_rating_cells(connection, stamp, self._tables.data_versions.schema)
+
+    async def _read_newest_window(self, table: str) -> datetime | None:
+        async with self._transaction() as connection:
+            return await read_newest_window(connection, table, self._tables.data_versions.schema)
+
+    async def _read_windows(
+        self, metric: StreamMetric, since: datetime, until: datetime, limit: int
+    ) -> Sequence[WindowSums]:
+        async with self._transaction() as connection:
+            return await read_windows(connection, metric, since, until, limit, self._tables.data_versions.schema)
 
     async def _read_columns(self, table: ResultTable, data_version: int) -> ColumnTable | None:
         found = self._tables.results[table.name]

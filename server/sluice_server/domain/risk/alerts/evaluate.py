@@ -50,18 +50,20 @@ class EvaluateAlertRules:
 
     async def __call__(self) -> Sequence[Evaluated]:
         """The rules that were evaluated now. Raises Unavailable."""
-        keys: dict[int, str | None] = {}
+        keys: dict[str, str | None] = {}
         done: list[Evaluated] = []
         for stored in await self._enabled():
-            source = next((i for i, one in enumerate(self._sources) if one.serves(stored.rule.metric)), None)
+            source = next((one for one in self._sources if one.serves(stored.rule.metric)), None)
             if source is None:
                 continue  # The model lost the metric; ListAlertRules shows when it was evaluated last.
-            if source not in keys:
-                keys[source] = await _newest(self._sources[source])
-            if keys[source] is None or keys[source] == stored.evaluated:
+            feed = source.feed(stored.rule.metric)
+            if feed not in keys:
+                keys[feed] = await _newest(source, feed)
+            key = keys[feed]
+            if key is None or key == stored.evaluated:
                 continue
             try:
-                found = await self._evaluate(stored, self._sources[source], keys[source] or "")
+                found = await self._evaluate(stored, source, key)
             except (ConcurrentChange, DataVersionNotFound):
                 continue  # Another replica, or another data version, was faster: the next call finds out.
             if found is not None:
@@ -159,8 +161,9 @@ def _alert(rule: MetricRule, evaluation: Evaluation, finding: Finding, old: Aler
         limit=raised.limit,
         worst=raised.worst,
         moments=raised.moments,
-        start_at=raised.start,
-        fired_at=raised.fired or (old.fired_at if old is not None and fires else None),
+        # The history that is looked at may begin after the alert did.
+        start_at=raised.start if old is None else min(raised.start, old.start_at),
+        fired_at=old.fired_at if old is not None and old.fired_at is not None else raised.fired,
         resolved_at=None,
         stamp=evaluation.stamp,
         created_at=now,
@@ -191,8 +194,8 @@ async def _resolve(uow: UnitOfWork, alert: Alert, at: datetime, now: datetime) -
         await uow.alarms.put(alarm(over, now))
 
 
-async def _newest(source: SeriesSource) -> str | None:
+async def _newest(source: SeriesSource, feed: str) -> str | None:
     try:
-        return await source.key()
+        return await source.key(feed)
     except DataVersionNotFound:
         return None

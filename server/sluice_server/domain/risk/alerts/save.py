@@ -157,7 +157,7 @@ class SaveAlertRule:
         if source is None:
             return None
         try:
-            if await source.key() is None:
+            if await source.key(source.feed(rule.metric)) is None:
                 return None
             evaluation = await source.read(rule)
         except DataVersionNotFound:

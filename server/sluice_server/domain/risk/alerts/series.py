@@ -82,8 +82,12 @@ class SeriesSource(Protocol):
         """What is wrong with the rule in words of the source."""
         ...
 
-    async def key(self) -> str | None:
-        """Of the newest data; None while there are none. Raises Unavailable."""
+    def feed(self, metric: str) -> str:
+        """What changes when there are new data for ``metric``."""
+        ...
+
+    async def key(self, feed: str) -> str | None:
+        """Of the newest data of a feed; None while there are none. Raises DataVersionNotFound, Unavailable."""
         ...
 
     async def read(self, rule: MetricRule) -> Evaluation:
@@ -116,7 +120,10 @@ class ModelSeries:
             return [Violation("alert_rule.evidence", f"{rule.metric} has no interval; take EVIDENCE_VALUE")]
         return []
 
-    async def key(self) -> str | None:
+    def feed(self, metric: str) -> str:
+        return "data-version"
+
+    async def key(self, feed: str) -> str | None:
         stamp = await self._reader.stamp(None)
         return _key(stamp)
 
