@@ -79,7 +79,7 @@ async def test_a_plan_is_held_against_a_server(sluice: CommandLine) -> None:
     file = sluice.file("plan.yaml", EXAMPLE.replace("endpoint: screen", "endpoint: sceen"))
     assert "valid (0 errors, 0 warnings)" in (await sluice("plan", "validate", file)).stdout
     shown = (await sluice("plan", "validate", file, "--server")).stdout
-    assert f"{file}:62: warning: rules[1].allocations[1].binding.endpoint: the adapter of 'insurer-b'" in shown
+    assert f"{file}:63: warning: rules[1].allocations[1].binding.endpoint: the adapter of 'insurer-b'" in shown
     assert "valid (0 errors, 1 warning)" in shown
     bad = sluice.file("bad.yaml", EXAMPLE.replace("share: 7000", "share: 6000"))
     answer = json.loads((await sluice("plan", "validate", bad, "--server", "--json", code=1)).stdout)
