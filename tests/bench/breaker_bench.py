@@ -21,9 +21,9 @@ from scipy.stats import binom
 
 from sluice_server.domain.breaker.board import BreakerBoard
 from sluice_server.domain.breaker.commands import new_breaker
+from sluice_server.domain.breaker.evidence_source import BacklogCount, OutcomeRecord
 from sluice_server.domain.breaker.model import BreakerPolicy, Scope
 from sluice_server.domain.breaker.normal_rate import STEP
-from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord
 from sluice_server.domain.breaker.replay import Replay
 from sluice_server.domain.breaker.sequential import SequentialDesign, design_test
 from sluice_server.domain.breaker.watch import BreakerWatch

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Text, and_, case, func, literal, literal_column, select
 
+from sluice_server.domain.breaker.evidence_source import BacklogCount, OutcomeRecord, ParkedCount
 from sluice_server.domain.breaker.model import Scope
-from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord, ParkedCount
 from sluice_server.domain.orders.model import OrderState, Outcome, SubmissionKind
 from sluice_server.store.counts import BUCKET_MICROSECONDS, bucket_of
 from sluice_server.store.session import Session
@@ -33,7 +33,7 @@ class _Tally:
 
 
 class SqlEvidence:
-    """Implements ``domain.breaker.ports.EvidenceSource``."""
+    """Implements ``domain.breaker.evidence_source.EvidenceSource``."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from sluice_server.domain.breaker.evidence_source import BacklogCount, OutcomeRecord, ParkedCount
 from sluice_server.domain.breaker.model import Scope
-from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord, ParkedCount
 from sluice_server.domain.orders.model import Order, OrderState, Outcome, SubmissionKind
 from sluice_server.store import SqlStore
 from tests.integration.store.samples import NOON, after, decision, ended, order, stored, submitting

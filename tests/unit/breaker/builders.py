@@ -6,8 +6,8 @@ import itertools
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from sluice_server.domain.breaker.evidence_source import OutcomeRecord
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerPolicy, BreakerState, Scope
-from sluice_server.domain.breaker.ports import OutcomeRecord
 from sluice_server.domain.orders.model import Outcome, SubmissionKind
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)

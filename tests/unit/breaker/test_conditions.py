@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice_server.domain.breaker.conditions import MOST_KINDS, BacklogGrowth, FailureKinds
-from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord
+from sluice_server.domain.breaker.evidence_source import BacklogCount, OutcomeRecord
 from sluice_server.domain.breaker.standing_alarms import Condition
 from sluice_server.domain.orders.model import Outcome, SubmissionKind
 from tests.unit.breaker.builders import SCREEN, B, at, breaker

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sluice_server.domain.breaker.backlog import BacklogCounts
 from sluice_server.domain.breaker.evidence import ScopeEvidence
 from sluice_server.domain.breaker.evidence_book import EvidenceBook
+from sluice_server.domain.breaker.evidence_source import BacklogCount
 from sluice_server.domain.breaker.model import BreakerState, EvidenceKind, Scope
-from sluice_server.domain.breaker.ports import BacklogCount
 from sluice_server.domain.orders.model import Outcome, SubmissionKind
 from tests.unit.breaker.builders import B, Outcomes, at, breaker
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from operator import attrgetter
 
+from sluice_server.domain.breaker.evidence_source import BacklogCount
 from sluice_server.domain.breaker.model import Breaker, Scope
-from sluice_server.domain.breaker.ports import BacklogCount
 
 _SCOPE, _INSURER = attrgetter("scope"), attrgetter("scope.insurer_id")
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from sluice_server.domain.breaker.evidence_source import BacklogCount, OutcomeRecord, ParkedCount
 from sluice_server.domain.breaker.model import Breaker, Scope
-from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord, ParkedCount
 from sluice_server.domain.breaker.standing_alarms import Condition, since
 from sluice_server.domain.orders.model import Outcome
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from sluice_server.domain.breaker.backlog import no_backlog
+from sluice_server.domain.breaker.evidence_source import BacklogCount, OutcomeRecord
 from sluice_server.domain.breaker.model import Breaker, BreakerState, Evidence, EvidenceKind
 from sluice_server.domain.breaker.normal_rate import NormalRate
 from sluice_server.domain.breaker.outcome_window import OutcomeWindow
 from sluice_server.domain.breaker.policy import LEAST_CONTRAST
-from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord
 from sluice_server.domain.breaker.sequential import SequentialDesign, SequentialStatistic, design_test
 from sluice_server.domain.orders.model import Outcome, SubmissionKind
 

@@ -14,9 +14,9 @@ from operator import attrgetter
 
 from sluice_server.domain.breaker.backlog import BacklogCounts, Window, window_of
 from sluice_server.domain.breaker.evidence import ScopeEvidence
+from sluice_server.domain.breaker.evidence_source import OutcomeRecord
 from sluice_server.domain.breaker.machine import admission
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Scope
-from sluice_server.domain.breaker.ports import OutcomeRecord
 
 VERSION = attrgetter("version")
 ADMITTING = frozenset({BreakerState.CLOSED, BreakerState.RAMPING})

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sluice_server.domain.breaker.evidence_source import OutcomeRecord
 from sluice_server.domain.breaker.model import Breaker, BreakerState, Incident, IncidentEventKind, Scope
-from sluice_server.domain.breaker.ports import OutcomeRecord
 from sluice_server.domain.orders.model import SubmissionKind
 
 MOST_REMEMBERED = 100_000

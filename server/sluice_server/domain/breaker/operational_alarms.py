@@ -14,8 +14,8 @@ from sluice_server.domain.breaker.conditions import (
     ExhaustedRules,
     FailureKinds,
 )
+from sluice_server.domain.breaker.evidence_source import BacklogCount, OutcomeRecord
 from sluice_server.domain.breaker.model import Breaker, Scope
-from sluice_server.domain.breaker.ports import BacklogCount, OutcomeRecord
 from sluice_server.domain.breaker.standing_alarms import Condition, StandingAlarms
 from sluice_server.domain.errors import ConcurrentChange
 from sluice_server.domain.unit_of_work import Store

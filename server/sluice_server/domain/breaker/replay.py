@@ -18,10 +18,10 @@ from operator import attrgetter
 from sluice_server.domain.breaker.commands import ALWAYS, new_breaker
 from sluice_server.domain.breaker.evidence import FAILURES, ScopeEvidence
 from sluice_server.domain.breaker.evidence_book import EvidenceBook
+from sluice_server.domain.breaker.evidence_source import OutcomeRecord
 from sluice_server.domain.breaker.machine import BreakerEvent, Facts, advance
 from sluice_server.domain.breaker.model import Breaker, BreakerPolicy, BreakerState, Evidence, EvidenceKind, Scope
 from sluice_server.domain.breaker.policy import policy_violations
-from sluice_server.domain.breaker.ports import OutcomeRecord
 from sluice_server.domain.breaker.waiting import WaitingOrders
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.orders.model import Outcome, SubmissionKind

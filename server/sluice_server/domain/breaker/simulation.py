@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from sluice_server.domain.breaker.commands import ALWAYS
+from sluice_server.domain.breaker.evidence_source import OutcomeRecord
 from sluice_server.domain.breaker.model import BreakerPolicy
-from sluice_server.domain.breaker.ports import OutcomeRecord
 from sluice_server.domain.breaker.replay import Replay, ReplayedOrder, SimulatedTrip, Totals
 from sluice_server.domain.errors import InsurerNotFound, InvalidInput, Violation
 from sluice_server.domain.orders.model import SubmissionKind

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from sluice_server.domain.breaker.evidence import ScopeEvidence
-from sluice_server.domain.breaker.ports import BacklogCount
+from sluice_server.domain.breaker.evidence_source import BacklogCount
 
 TICK = timedelta(seconds=1)
 

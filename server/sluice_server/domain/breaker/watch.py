@@ -16,11 +16,12 @@ from sluice_server.domain.breaker.backlog import BacklogCounts, Window, window_o
 from sluice_server.domain.breaker.board import BreakerBoard
 from sluice_server.domain.breaker.evidence import ScopeEvidence
 from sluice_server.domain.breaker.evidence_book import ADMITTING, VERSION, EvidenceBook
+from sluice_server.domain.breaker.evidence_source import BacklogCount, EvidenceSource, OutcomeRecord
 from sluice_server.domain.breaker.leaks import LeakCount
 from sluice_server.domain.breaker.learned_rates import LearnedRates
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Evidence, Scope
 from sluice_server.domain.breaker.operational_alarms import OperationalAlarms
-from sluice_server.domain.breaker.ports import BacklogCount, EvidenceSource, Insurer, OutcomeRecord
+from sluice_server.domain.breaker.ports import Insurer
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import Unavailable
 from sluice_server.domain.unit_of_work import Store, UnitOfWork
