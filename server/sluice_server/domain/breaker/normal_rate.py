@@ -55,6 +55,7 @@ class NormalRate:
         "_steps",
         "_through",
         "prior",
+        "value",
     )
 
     def __init__(self, floor: float, ceiling: float, prior: NormalRate | None = None) -> None:
@@ -68,7 +69,7 @@ class NormalRate:
     def bound(self, floor: float, ceiling: float) -> None:
         """Other bounds; what was learned stays within them."""
         self._floor, self._ceiling = floor, max(floor, ceiling)
-        self._steps = min(self._steps, self._most_steps())
+        self._step_to(self._steps)
 
     @property
     def learned(self) -> Learned:
@@ -82,7 +83,8 @@ class NormalRate:
 
     def move(self, learned: Learned) -> None:
         """Takes over the step that another replica has come to."""
-        self._steps, self._moved_at = min(learned.steps, self._most_steps()), learned.moved_at or -math.inf
+        self._step_to(learned.steps)
+        self._moved_at = learned.moved_at or -math.inf
 
     @property
     def estimate(self) -> float:
@@ -90,11 +92,6 @@ class NormalRate:
         believed = self._floor if self.prior is None else self.prior.estimate
         shrunk = (self._failures + PRIOR_ORDERS * believed) / (self._orders + PRIOR_ORDERS)
         return max(self._floor, shrunk)
-
-    @property
-    def value(self) -> float:
-        """The step of the grid that p0 is at."""
-        return min(self._ceiling, self._floor * STEP**self._steps)
 
     def observe(self, *, failed: bool, timestamp: float) -> None:
         """One contrasting outcome in normal times."""
@@ -110,14 +107,19 @@ class NormalRate:
             self._moved_at = timestamp
         estimate = self.estimate
         if self._steps and estimate <= self._floor * STEP ** (self._steps - 1):
-            self._steps -= 1
+            self._step_to(self._steps - 1)
         elif (
             estimate > RISES_ABOVE * self.value
             and self._steps < self._most_steps()
             and timestamp - self._moved_at >= STEP_SECONDS
         ):
-            self._steps += 1
+            self._step_to(self._steps + 1)
             self._moved_at = timestamp
+
+    def _step_to(self, steps: int) -> None:
+        self._steps = min(steps, self._most_steps())
+        self.value = min(self._ceiling, self._floor * STEP**self._steps)
+        """p0: the step of the grid that it is at."""
 
     def _most_steps(self) -> int:
         return math.ceil(math.log(self._ceiling / self._floor) / math.log(STEP) - 1e-9)
