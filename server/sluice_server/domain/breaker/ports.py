@@ -192,8 +192,8 @@ class PendingAlarm:
 class AlarmOutbox(Protocol):
     """Alarms in a unit of work: written with the change that they report, delivered later.
 
-    What is put is written by key at its end, so that two units of work with the same alarms never wait for each other in
-    a ring.
+    What is put is written by key at its end, so that two units of work with the same alarms never wait for each other
+    in a ring.
     """
 
     async def put(self, alarm: Alarm) -> None:
