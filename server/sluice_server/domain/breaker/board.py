@@ -104,19 +104,20 @@ class BreakerBoard:
         """Reads breakers and insurers from the store. Raises Unavailable, and keeps what it knows."""
         at = self._clock.now()
         async with self._store.read() as uow:
-            if self.is_at(await uow.breakers.revision(), at):
+            if self.confirm(await uow.breakers.revision(), at):
                 return
             breakers = await uow.breakers.list()
             insurers = await uow.insurers.list()
         await self.install(breakers, insurers, at)
 
-    def is_at(self, revision: int, read_at: datetime) -> bool:
+    def confirm(self, revision: int, read_at: datetime) -> bool:
         """Whether it shows the store as of this revision (``BreakerRepository.revision``); it is then as fresh as
         this reading."""
         if revision != self._versions:
             return False
-        self.refreshed_at = read_at
-        self._good_until = None if self._lasts is None else read_at + self._lasts
+        if self.refreshed_at is None or read_at > self.refreshed_at:
+            self.refreshed_at = read_at
+            self._good_until = None if self._lasts is None else read_at + self._lasts
         return True
 
     async def install(self, breakers: Iterable[Breaker], insurers: Iterable[Insurer], read_at: datetime) -> None:
@@ -128,10 +129,10 @@ class BreakerBoard:
         if versions < self._versions:
             # A slow read has been overtaken.
             return
-        if self.is_at(versions, read_at):
+        if self.confirm(versions, read_at):
             return
         self._versions = versions
-        self.is_at(versions, read_at)
+        self.confirm(versions, read_at)
         by_scope = {breaker.scope: breaker for breaker in breakers}
         self._breakers, self._insurers = by_scope, {insurer.insurer_id: insurer for insurer in insurers}
         self._snapshot = TrafficSnapshot(

@@ -184,7 +184,7 @@ class BreakerWatch:
         if insurers is not None:
             await self._board.install(self._breakers, insurers, now)
         else:
-            self._board.is_at(self._revision, now)
+            self._board.confirm(self._revision, now)
         return full
 
     async def _read_breakers(self, uow: UnitOfWork) -> Sequence[Insurer] | None:
