@@ -167,6 +167,12 @@ async def test_the_command_shows_shares_and_writes_what_changes(
     shown = (await sluice("plan", "simulate", draft, "--changed-to", changed, "--since", "2020-01-01")).stdout
     for part in ("insurer-a", "screens", f"{COUNT} replayed", "would go to another insurer"):
         assert part in shown, part
+    # 129 yuan each: amounts are shown as one reads them.
+    by_insurer = [row for row in shown.splitlines() if "insurer-a" in row and "CNY" in row]
+    assert f"{int(by_insurer[0].split()[3]) * 129:,}.00 CNY" in by_insurer[0]
+    few = (await sluice("plan", "simulate", draft, "--show", "1")).stdout
+    assert "1 are shown; --changed-to FILE writes all" in few
+    assert "nothing to replay" in (await sluice("plan", "simulate", draft, "--until", "2020-01-01")).stdout
     answer = json.loads((await sluice("plan", "simulate", draft, "--json", "--show", "2")).stdout)
     lines = [json.loads(line) for line in Path(changed).read_text().splitlines()]  # noqa: ASYNC240 - a small file
     assert len(lines) == answer["changed_count"]

@@ -22,6 +22,7 @@ from rich.text import Text
 from sluice.routing.v1 import application_pb2, routing_pb2
 from sluice_server.cli.connection import DEFAULT_ADDRESS, ActorName, Address, AsJson, output, problems, server
 from sluice_server.cli.files import read_text
+from sluice_server.domain.money import Money
 
 PlanDraft = Annotated[
     str, typer.Argument(metavar="FILE|VERSION", help="The draft: a plan's YAML, or the number of a stored version.")
@@ -145,7 +146,10 @@ def _message(message: routing_pb2.ChangedApplication | routing_pb2.SimulatedShar
 
 
 def _print(outcome: Outcome, changed_to: Path | None) -> None:
-    whole = outcome.replayed or 1
+    if not outcome.replayed:
+        output.print(Text("nothing to replay: no order was created in that time", style="bold yellow"))
+        return
+    whole = outcome.replayed
     insurers = Table("insurer", "applications", "share", "before", "share before", "premium", "premium before")
     for name, each in sorted(_by(outcome, "insurer_id").items()):
         insurers.add_row(
@@ -173,20 +177,20 @@ def _print(outcome: Outcome, changed_to: Path | None) -> None:
             )
         output.print(changed)
     share = f"{outcome.changed / whole:.2%}"
-    output.print(
-        Text(f"{outcome.replayed:,} replayed, {outcome.changed:,} ({share}) would go to another insurer", style="bold")
-    )
+    verdict = f"{outcome.replayed:,} replayed, {outcome.changed:,} ({share}) would go to another insurer"
+    output.print(Text(verdict, style="bold"))
     if outcome.unmatched:
         output.print(
             Text(f"{outcome.unmatched:,} would be refused: no rule of the draft decides them", style="bold red")
         )
     if changed_to is not None:
         output.print(Text(f"all of them are in {changed_to}", style="dim"), soft_wrap=True)
+    elif outcome.changed > len(outcome.first_changed):
+        output.print(Text(f"{len(outcome.first_changed)} are shown; --changed-to FILE writes all", style="dim"))
 
 
 def _premium(amounts: dict[str, int]) -> str:
-    """In minor units; a currency's decimals are not ours to know."""
-    return ", ".join(f"{amount:,} {currency}" for currency, amount in sorted(amounts.items()) if amount)
+    return ", ".join(f"{Money(amount, code).major():,} {code}" for code, amount in sorted(amounts.items()) if amount)
 
 
 def _timestamp(option: str, text: str) -> Timestamp | None:

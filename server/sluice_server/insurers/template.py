@@ -16,7 +16,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
-from decimal import Decimal
 from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -32,8 +31,6 @@ ROOTS: Mapping[str, type] = {
     "reference": str,
 }
 """What the templates of a submission and an inquiry may name: fields of SubmissionRequest."""
-# ISO 4217: currencies whose minor unit is not a hundredth.
-_MINOR_DIGITS = {"CLP": 0, "ISK": 0, "JPY": 0, "KRW": 0, "VND": 0, "BHD": 3, "JOD": 3, "KWD": 3, "OMR": 3, "TND": 3}
 
 
 class InvalidTemplate(ValueError):
@@ -65,8 +62,7 @@ class _Reference:
                 return None
             raise MissingValue(".".join(self.path))
         if isinstance(found, Money):
-            digits = _MINOR_DIGITS.get(found.currency_code, 2)
-            return str(Decimal(found.amount_minor).scaleb(-digits))
+            return str(found.major())
         if isinstance(found, date):
             return found.isoformat()
         return str(found) if self.shape == "text" else found
