@@ -116,10 +116,10 @@ def _print_decision(decision: decision_pb2.Decision) -> None:
         )
     output.print(insurers)
     disposition = decision_pb2.Disposition.Name(decision.disposition).removeprefix("DISPOSITION_")
-    output.print(
-        Text(f"{disposition} {decision.insurer_id}", style="bold"),
-        Text(f"sticky key {decision.split_key}", style="dim"),
-    )
+    how = f"sticky key {decision.split_key}"
+    if decision.HasField("ledger_position"):
+        how = f"position {decision.ledger_position} of the rule's share ledger"
+    output.print(Text(f"{disposition} {decision.insurer_id}", style="bold"), Text(how, style="dim"))
     if decision.HasField("binding"):
         binding = Table("binding", "value")
         binding.add_row("insurer_product_code", Text(decision.binding.insurer_product_code))

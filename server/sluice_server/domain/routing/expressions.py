@@ -11,12 +11,13 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import cel
 
 from sluice_server.domain.money import Money
+from sluice_server.domain.routing.expression_texts import type_name, why, without_values
 from sluice_server.domain.routing.fields import FIELDS, FactorValue, Getter, suggestion
 from sluice_server.domain.routing.flat_names import FLAT_NAME, flat_name, flattened
 from sluice_server.domain.routing.limits import PlanLimits
@@ -80,7 +81,7 @@ class Expression:
         except Exception as error:
             if risk is not None and risk.nothing_found:
                 raise ExpressionFailed(NOTHING_FOUND) from error
-            raise ExpressionFailed(_without_values(error, self.source)) from error
+            raise ExpressionFailed(without_values(error, self.source)) from error
         if risk is not None and risk.nothing_found:
             raise ExpressionFailed(NOTHING_FOUND)
         return value
@@ -92,7 +93,7 @@ def factor_value(value: object) -> FactorValue:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
-    raise ExpressionFailed(f"gives {_type_name(value)}; a factor is a text, a finite number or true/false")
+    raise ExpressionFailed(f"gives {type_name(value)}; a factor is a text, a finite number or true/false")
 
 
 def compile_expression(
@@ -106,7 +107,7 @@ def compile_expression(
         program = cel.compile(source)
         references = program.references()
     except Exception as error:  # noqa: BLE001 - whatever the library's parser raises is about the text
-        return None, [f"not CEL: {_why(error)}"]
+        return None, [f"not CEL: {why(error)}"]
     text = _STRING.sub('""', source)
     problems: list[str] = []
     macros = _MACRO.findall(text)
@@ -120,9 +121,9 @@ def compile_expression(
     problems += need_problems
     for function in references["functions"]:
         if _NAMED.fullmatch(function) and function not in FUNCTIONS | RISK_FUNCTIONS:
-            why = " (its patterns are compiled at every call; use startsWith)" if function == "matches" else ""
+            because = " (its patterns are compiled at every call; use startsWith)" if function == "matches" else ""
             offered = sorted(FUNCTIONS | RISK_FUNCTIONS if factors is None else FUNCTIONS)
-            problems.append(f"unknown function {function!r}{why or suggestion(function, offered)}")
+            problems.append(f"unknown function {function!r}{because or suggestion(function, offered)}")
     known = {"application", "now", *macros} | ({"factors"} if factors is not None else set())
     for variable in references["variables"]:
         if variable not in known:
@@ -261,7 +262,7 @@ def check_types(expression: Expression, factors: Mapping[str, FactorValue], *, b
         try:
             value = expression.evaluate(builder.build(example, EXAMPLE_NOW, factors, risk), risk)
             if boolean and not isinstance(value, bool):
-                return f"gives {_type_name(value)}; a condition gives true or false"
+                return f"gives {type_name(value)}; a condition gives true or false"
             if not boolean:
                 factor_value(value)
         except ExpressionFailed as failure:
@@ -270,51 +271,8 @@ def check_types(expression: Expression, factors: Mapping[str, FactorValue], *, b
                 return str(failure)
             if isinstance(cause, TypeError):
                 # It was computed for an example: the library's own text can be shown.
-                return _why(cause)
+                return why(cause)
     return ""
-
-
-_SAFE = (
-    (re.compile(r"Function '(\w+)' error"), "{0}() cannot take its argument"),
-    (re.compile(r"Arithmetic overflow in '(\w+)'"), "arithmetic overflow ({0})"),
-    (re.compile(r"index out of bounds"), "index out of bounds"),
-    (re.compile(r"(\w+) by zero"), "{0} by zero"),
-    (re.compile(r"Unsupported operation: (\w+ \S{1,2} \w+)\."), "unsupported operation {0}"),
-    (re.compile(r"Undefined variable or function: '(\w+)'"), "no {0} for values of these types"),
-)
-
-
-def _without_values(error: Exception, source: str) -> str:
-    """Why an expression could not be computed, without the values of the application: they may be anybody's.
-
-    The library's texts hold values, so only known parts of known texts are taken over.
-    """
-    if isinstance(error, KeyError):
-        key = str(error.args[0]) if error.args else ""
-        # A key that the expression names is the plan's word, another one is the application's.
-        named = re.search(rf"(?<!\w){re.escape(key)}(?!\w)", source) if key else None
-        return f"no key {key:.100}" if named else "no such key"
-    for pattern, text in _SAFE:
-        found = pattern.match(str(error))
-        if found is not None:
-            return text.format(*found.groups())
-    return f"not computable ({type(error).__name__})"
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"no key {error.args[0]!s:.100}" if error.args else "no such key"
-    text = str(error)
-    if text.startswith("Failed to parse expression"):
-        # The first line repeats the whole expression.
-        _, _, text = text.partition("ERROR: ")
-    return text.split("\n", 1)[0][:200] or type(error).__name__
-
-
-def _type_name(value: object) -> str:
-    names = {type(None): "null", list: "a list", dict: "a map", float: "a number", datetime: "a timestamp"}
-    names |= {timedelta: "a duration", bool: "true/false", int: "a number", str: "a text"}
-    return names.get(type(value), type(value).__name__)
 
 
 EXAMPLE_NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
