@@ -22,6 +22,8 @@ WIDTH = 560
 COLOURS = ("#33658a", "#e07a3f", "#4f9d69", "#a23b72", "#7d6b91", "#c9a227", "#3aa6a6", "#8c5e3c", "#6b7a8f", "#b0413e")
 ORDINARY = COLOURS[0]
 SEVERITY_COLOURS = {Severity.INFO: "#3aa6a6", Severity.WARNING: "#e0a030", Severity.CRITICAL: "#c0392b"}
+LINE_COLOURS = {Severity.INFO: "#1f6f6f", Severity.WARNING: "#8a5a00", Severity.CRITICAL: "#7b1d13"}
+"""Darker ones, for lines and texts that may lie on bars of the same severity."""
 _GRAVE = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 FAINT = "#5b6770"
 
@@ -44,7 +46,7 @@ class Picture:
     def axis_title(self, metric: Metric) -> str:
         """Label and unit."""
         unit = unit_text(metric.unit, self.currency, self.language)
-        if not unit or unit in self.name(metric):
+        if not unit or unit.lower() in self.name(metric).lower():
             return self.name(metric)
         return f"{self.name(metric)}（{unit}）" if self.language is Language.ZH else f"{self.name(metric)} ({unit})"
 
@@ -180,7 +182,7 @@ def threshold_layers(picture: Picture, metrics: Sequence[Metric], channel: str) 
     for metric in metrics:
         for limit in picture.limits(metric.name):
             at = {"datum": shown(limit.value, metric.unit, picture.currency)}
-            colour = SEVERITY_COLOURS[limit.severity]
+            colour = LINE_COLOURS[limit.severity]
             layers.append(
                 {
                     "data": {"values": [{}]},

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sluice_server.domain.risk.charts.along_axes import bar, heat_map, line, scatter
 from sluice_server.domain.risk.charts.definition import ChartType
 from sluice_server.domain.risk.charts.frame import Json, Picture, specification
+from sluice_server.domain.risk.charts.lines_and_bars import bar, line
+from sluice_server.domain.risk.charts.points_and_cells import heat_map, scatter
 from sluice_server.domain.risk.charts.without_axes import gauge, table
 
 _DRAWN = {

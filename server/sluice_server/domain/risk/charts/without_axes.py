@@ -90,7 +90,7 @@ def _text(text: str, down: float, size: int, colour: str, *, across: float = 0.0
 
 def _in_brackets(picture: Picture, metric: Metric) -> str:
     unit = unit_text(metric.unit, picture.currency, picture.language)
-    if not unit or unit in picture.name(metric):
+    if not unit or unit.lower() in picture.name(metric).lower():
         return ""
     return picture.text(f"（{unit}）", f" ({unit})")
 
