@@ -56,8 +56,8 @@ class StreamReport:
 class StreamDisplay:
     """Told how the job does; shows nothing."""
 
-    def begun(self, job_id: str, rest_url: str, state: Path | None) -> None:
-        """The job runs, restored from `state` if there is one."""
+    def begun(self, job_id: str, rest_url: str, since: str) -> None:
+        """The job runs; `since` says what it has gone on from."""
 
     def looked(self, progress: StreamProgress, rows_loaded: int) -> None:
         """A look at it."""
@@ -72,7 +72,7 @@ async def run(parameters: StreamParameters, stopping: asyncio.Event, display: St
         with exclusive(parameters.work):
             await store.create()
             begun = await asyncio.to_thread(_begin, parameters, store.url, jars)
-            display.begun(begun.job.job_id, begun.rest_url, begun.state)
+            display.begun(begun.job.job_id, begun.rest_url, begun.since)
             return await _Watch(parameters, begun, store, display).run(stopping)
     finally:
         await store.close()
@@ -82,8 +82,8 @@ async def run(parameters: StreamParameters, stopping: asyncio.Event, display: St
 class _Begun:
     job: FlinkJob
     rest_url: str
-    state: Path | None
-    """What it was restored from."""
+    since: str
+    """What it has gone on from, in words."""
     client: Any
     """PyFlink's handle of a job in this process's mini cluster, which ends with the job; None: a cluster has it."""
 
@@ -113,7 +113,7 @@ def _begin(parameters: StreamParameters, store: URL, jars: list[Path]) -> _Begun
         if (running := _running_job(work, rest)) is not None:
             if parameters.fresh:
                 raise JobFailed(f"job {running} still runs on the cluster; stop it before you begin anew")
-            return _Begun(FlinkJob(rest, running), rest, None, None)
+            return _Begun(FlinkJob(rest, running), rest, "found running", None)
     if isinstance(parameters.events, FileEvents):
         # Flink refuses a folder that is not there; nothing has come yet.
         for watched in (parameters.events.submissions, parameters.events.claims):
@@ -133,7 +133,8 @@ def _begin(parameters: StreamParameters, store: URL, jars: list[Path]) -> _Begun
         raise JobFailed(f"Flink: {root_cause(str(error))}") from error
     job_id = str(client.get_job_id())
     (work / "job.json").write_text(json.dumps({"rest": flink.rest_url, "job_id": job_id}), encoding="utf-8")
-    return _Begun(FlinkJob(flink.rest_url, job_id), flink.rest_url, state, None if remote is not None else client)
+    since = f"going on from {state}" if state is not None else "nothing to go on from"
+    return _Begun(FlinkJob(flink.rest_url, job_id), flink.rest_url, since, None if remote is not None else client)
 
 
 _LARGE = 1_000_000_000

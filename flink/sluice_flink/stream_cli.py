@@ -133,8 +133,7 @@ class _Shown(streaming.StreamDisplay):
         self._live = live
         self._told: tuple[object, ...] = ()
 
-    def begun(self, job_id: str, rest_url: str, state: Path | None) -> None:
-        since = f"going on from {state}" if state is not None else "nothing to go on from"
+    def begun(self, job_id: str, rest_url: str, since: str) -> None:
         _errors.print(f"job {job_id} at {rest_url}, {since}", highlight=False, markup=False, soft_wrap=True)
 
     def looked(self, progress: StreamProgress, rows_loaded: int) -> None:

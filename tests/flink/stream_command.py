@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sluice_flink.stream_store import StreamStore
 
 Rows = dict[str, set[tuple[Any, ...]]]
-WAIT_SECONDS = 120.0
+WAIT_SECONDS = 180.0
 _LOOK_SECONDS = 0.3
 
 
@@ -109,11 +109,15 @@ def _rounded(rows: set[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
 
 
 async def settled(store_url: str, expected: Rows, stream: Stream) -> Rows:
-    """What is stored as soon as it is as much as expected, or when waiting is of no use any more."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    """What is stored as soon as it is as much as expected, or when no more has come for long."""
+    came, most = time.monotonic(), -1
     while True:
         found = await stored(store_url)
-        if time.monotonic() > deadline or all(len(found[name]) >= len(rows) for name, rows in expected.items()):
+        if all(len(found[name]) >= len(rows) for name, rows in expected.items()):
+            return found
+        if (count := sum(map(len, found.values()))) > most:
+            came, most = time.monotonic(), count
+        if time.monotonic() - came > WAIT_SECONDS / 2:
             return found
         stream.check()
         await asyncio.sleep(_LOOK_SECONDS)

@@ -22,7 +22,7 @@ def rfc3339(moment: dt.datetime) -> str:
 
 def submission_lines(count: int, hours: float, seed: int) -> list[Line]:
     """Lines in the order of the export: by the moment they tell of, jumbled by a few seconds. Some are told twice, some
-    while their call is under way and again when it has ended, some unknown ones are settled later."""
+    while their call is under way and again when it has ended, some unknown ones are settled later, some repeated."""
     chance = random.Random(seed)
     lines: list[Line] = []
     for number in range(count):
@@ -54,6 +54,8 @@ def submission_lines(count: int, hours: float, seed: int) -> list[Line]:
                 line["updated_at"] = rfc3339(settled)
                 lines.append(line)
     jumbled = [(line["updated_at"], chance.random() * 10, line) for line in lines]
+    # An order that changes later is told again with all that has become of it before.
+    jumbled += [(line["updated_at"], chance.random() * 3600, line) for line in lines if chance.random() < 0.03]
     jumbled.sort(key=lambda item: dt.datetime.fromisoformat(item[0]) + dt.timedelta(seconds=item[1]))
     return [line for _, _, line in jumbled]
 

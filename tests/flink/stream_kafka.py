@@ -1,7 +1,7 @@
 """The streaming job on Kafka through everything that may befall it; test and benchmark count what is wrong then.
 
 Events come in four parts. The job is stopped with a savepoint after the first, killed with its JVM in the middle of the
-second and third, and goes on from the retained checkpoint on a cluster, of which a TaskManager is killed.
+second and third, and goes on from the retained checkpoint on a cluster. There its runner is killed, and a TaskManager.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluice_flink.cluster import Cluster, loopback_cluster
-from tests.flink.stream_command import Rows, Stream, begun, settled, stored, streaming
+from tests.flink.stream_command import Rows, begun, settled, stored, streaming
 from tests.flink.stream_events import (
     Line,
     claim_lines,
@@ -26,6 +26,7 @@ from tests.flink.stream_events import (
     submissions_life,
 )
 from tests.support.kafka import Broker
+from tests.support.listening import listening_ports
 
 SUBMISSIONS, CLAIMS = "sluice.submissions", "claims"
 _LATER = dt.timedelta(hours=1)
@@ -71,15 +72,21 @@ async def try_kafka(
         await asyncio.to_thread(send, 2)
         assert "/savepoints/" in stream.output
         stream.kill()
-    with (
-        loopback_cluster(folder / "cluster", slots=2) as cluster,
-        streaming(folder, *options, *_remote(cluster)) as stream,
-    ):
+    with loopback_cluster(folder / "cluster", slots=2) as cluster:
+        options += ["--target", "remote", "--rest", cluster.rest]
+        windows = len((await stored(store_url))["insurer_window"])
+        with streaming(folder, *options) as stream:
+            await begun(store_url, stream, windows + 1)
+            assert "/chk-" in stream.output
+            stream.kill()
+        # The job goes on without its runner, and the next runner finds it.
         await asyncio.to_thread(send, 3)
-        await _kill_the_task_manager_at_work(cluster, store_url, stream)
-        found = await settled(store_url, expected, stream)
-        assert "chk-" in stream.output
-        assert stream.stop() == 0, stream.output
+        with streaming(folder, *options) as stream:
+            os.kill(_at_work(cluster), signal.SIGKILL)
+            found = await settled(store_url, expected, stream)
+            assert "found running" in stream.output
+            assert stream.stop() == 0, stream.output
+        assert list(cluster.jobs().values()) == ["FINISHED"]
     return Trial(expected, found, len(told) + len(reported))
 
 
@@ -88,10 +95,11 @@ def _parts(lines: Sequence[Line]) -> list[Sequence[Line]]:
     return [lines[start : start + quarter] for start in range(0, len(lines), quarter)]
 
 
-def _remote(cluster: Cluster) -> list[str | Path]:
-    return ["--target", "remote", "--rest", cluster.rest]
-
-
-async def _kill_the_task_manager_at_work(cluster: Cluster, store_url: str, stream: Stream) -> None:
-    await begun(store_url, stream, 1)
-    os.kill(cluster.pids[1], signal.SIGKILL)
+def _at_work(cluster: Cluster) -> int:
+    """The process of a TaskManager that runs tasks."""
+    for manager in cluster.get("/taskmanagers")["taskmanagers"]:
+        if manager["freeSlots"] < manager["slotsNumber"]:
+            # Named by the address and the port on which it is called.
+            port = int(manager["id"].partition(":")[2].partition("-")[0])
+            return next(pid for pid in cluster.pids[1:] if port in listening_ports(pid))
+    raise AssertionError("no TaskManager has anything to do")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from sluice_flink.result_files import read_results
 from tests.flink.command import run_job, sluice_flink
 from tests.flink.difficult_input import WATERMARK, write_difficult_input
 from tests.flink.independent import compute
+from tests.support.listening import LOOPBACK, listening_addresses
 
 pytestmark = pytest.mark.flink
 
@@ -26,28 +26,11 @@ def runs(pid: int) -> bool:
     return True
 
 
-def listening_addresses(pids: set[int]) -> set[str]:
-    """Local addresses, in the kernel's notation, on which these processes listen."""
-    inodes = set()
-    for pid in pids:
-        for handle in Path(f"/proc/{pid}/fd").iterdir():
-            if handle.is_symlink() and (found := re.match(r"socket:\[(\d+)\]", str(handle.readlink()))):
-                inodes.add(found[1])
-    addresses = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in inodes:
-                addresses.add(fields[1].partition(":")[0])
-    return addresses
-
-
 def test_a_cluster_computes_what_an_independent_computation_does(tmp_path: Path) -> None:
     source, orders = write_difficult_input(tmp_path, policies=3000)
     with loopback_cluster(tmp_path / "cluster") as cluster:
         assert cluster.get("/overview")["taskmanagers"] == 2
-        # 127.0.0.1, as IPv4 and as IPv6.
-        assert listening_addresses(set(cluster.pids)) <= {"0100007F", "0000000000000000FFFF00000100007F"}
+        assert listening_addresses(set(cluster.pids)) <= LOOPBACK
         more: list[str | Path] = ["--orders", orders, "--watermark", WATERMARK, "--reject-limit", "0.2"]
         store = f"sqlite:///{tmp_path / 'risk.db'}"
         run_job(source, store, tmp_path / "work", *more, "--target", "remote", "--rest", cluster.rest).report()

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from typer.testing import CliRunner
 
 from sluice_flink.cli import app
+from sluice_flink.inputs import stage_orders
 from sluice_flink.sql_files import parse_table, statements
 from sluice_flink.stream_loader import StreamLoader
 from sluice_flink.stream_state import newest_state
@@ -32,7 +33,7 @@ from tests.flink.stream_events import (
     submission_lines,
     submissions_life,
 )
-from tests.flink.test_cluster import listening_addresses
+from tests.support.listening import LOOPBACK, listening_addresses
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
@@ -70,7 +71,7 @@ async def test_windows_of_files_are_exact_and_go_on_after_a_kill(tmp_path: Path)
     write(claims, "1", reported[:60])
     with streaming(tmp_path, *options) as stream:
         await begun(store_url, stream, 200)
-        assert listening_addresses(group_of(stream.pid)) <= {"0100007F", "0000000000000000FFFF00000100007F"}
+        assert listening_addresses(group_of(stream.pid)) <= LOOPBACK
         second = await asyncio.to_thread(sluice_flink, "stream", *options)
         assert second.exit_code == 1
         assert "another sluice-flink stream" in second.stderr
@@ -214,3 +215,11 @@ def test_wrong_calls_are_refused_with_what_to_do(
     finished = CliRunner().invoke(app, ["stream", "--work", str(tmp_path / "work"), *options])
     assert finished.exit_code == code, finished.stderr
     assert told in " ".join(finished.stderr.split())
+
+
+def test_submissions_beside_the_orders_are_no_orders(tmp_path: Path) -> None:
+    export = tmp_path / "export"
+    write(export / "submissions" / "dt=2026-03-01", "1", submission_lines(3, 1, seed=1))
+    write(export / "orders" / "dt=2026-03-01", "1", [{"application_id": "app-1", "decided_at": "2026-03-01T09:00:00Z"}])
+    staged = stage_orders(export, tmp_path / "work")
+    assert (staged.files, staged.rows, staged.unreadable) == (1, {"orders": 1}, ())
