@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -30,6 +31,7 @@ _FEWEST_CLAIMS = 200
 """Expected claims that a judgement needs: years are added, the newest first, until there are so many."""
 _CERTAINTY = 0.99
 _FEWEST_LEVEL_CLAIMS = 20
+_ONE_SIGMA = 2 * NormalDist().cdf(1.0) - 1
 DATA_SET = "newest_years"
 
 
@@ -40,6 +42,8 @@ class Newest:
     portfolio: PortfolioTable
     predicted: Floats
     """Claims cost of a policy-year."""
+    log_errors: Floats
+    """Standard errors of the logarithms of ``predicted``: the model was fitted on a sample too."""
 
     @property
     def expected(self) -> Floats:
@@ -57,14 +61,14 @@ def newest_years(portfolio: PortfolioTable, tariff: Tariff) -> Newest:
             first = float(year)
             break
     newest = portfolio.take(years >= first)
-    return Newest(newest, predictions(newest, tariff))
+    return Newest(newest, *predictions(newest, tariff))
 
 
-def predictions(portfolio: PortfolioTable, tariff: Tariff) -> Floats:
-    """The tariff's claims cost of a policy-year of each row."""
+def predictions(portfolio: PortfolioTable, tariff: Tariff) -> tuple[Floats, Floats]:
+    """The tariff's claims cost of a policy-year of each row, and the standard error of its logarithm."""
     factors = portfolio.table.factors
-    memory: dict[tuple[str, ...], float] = {}
-    found = np.empty(len(portfolio.table))
+    memory: dict[tuple[str, ...], tuple[float, float]] = {}
+    found, errors = np.empty(len(portfolio.table)), np.empty(len(portfolio.table))
     for row in range(len(found)):
         values = {
             name: f"{column.values[row]:.10g}" if isinstance(column, NumberColumn) else column.levels[column.codes[row]]
@@ -72,21 +76,24 @@ def predictions(portfolio: PortfolioTable, tariff: Tariff) -> Floats:
         }
         key = tuple(values.values())
         if key not in memory:
-            memory[key] = price(tariff, values).expected_claims_minor
-        found[row] = memory[key]
-    return found
+            priced = price(tariff, values, level=_ONE_SIGMA)
+            upper = priced.expected_claims_interval.upper
+            assert upper is not None, "a price has both ends"
+            memory[key] = (priced.expected_claims_minor, math.log(upper / priced.expected_claims_minor))
+        found[row], errors[row] = memory[key]
+    return found, errors
 
 
 def validate_on(newest: Newest, model: ModelVersion) -> ModelValidation:
     """Level, segments, order and stability. A check that fails is drift."""
     table = newest.portfolio.table
     assert table.amount is not None
-    expected, exposure = newest.expected, table.effective_exposure()
+    exposure = table.effective_exposure()
     squares = newest.portfolio.incurred_squared
     variation = _variation(table.claims, table.amount, squares)
     order = gini(table.amount, exposure, newest.predicted)
     stability, limit = _stability(newest, model)
-    level, interval = _level(table.amount, expected, table.claims, variation)
+    level, interval = _level(newest, variation)
     checks = (
         level,
         _segments(newest, squares),
@@ -103,7 +110,9 @@ def validate_on(newest: Newest, model: ModelVersion) -> ModelValidation:
         passed=all(check.passed for check in checks),
         checks=checks,
         figures=(
-            ValidationFigure("actual_to_expected", DATA_SET, float(table.amount.sum() / expected.sum()), interval),
+            ValidationFigure(
+                "actual_to_expected", DATA_SET, float(table.amount.sum() / newest.expected.sum()), interval
+            ),
             ValidationFigure("gini", DATA_SET, order),
             ValidationFigure("psi", DATA_SET, stability),
             ValidationFigure("claims", DATA_SET, float(table.claims.sum())),
@@ -114,13 +123,29 @@ def validate_on(newest: Newest, model: ModelVersion) -> ModelValidation:
     )
 
 
-def _level(amount: Floats, expected: Floats, claims: Floats, variation: float) -> tuple[GateCheck, Interval | None]:
-    ratio = float(amount.sum() / expected.sum())
-    interval = compound_poisson(float(amount.sum()), float(expected.sum()), int(claims.sum()), variation, _CERTAINTY)
-    passed = interval is not None and interval.lower <= TOLERATED and (interval.upper or 0) >= 1 / TOLERATED
+def _level(newest: Newest, variation: float) -> tuple[GateCheck, Interval | None]:
+    table = newest.portfolio.table
+    assert table.amount is not None
+    seen, hoped = float(table.amount.sum()), float(newest.expected.sum())
+    interval = compound_poisson(seen, hoped, int(table.claims.sum()), variation, _CERTAINTY)
+    spread = _spread(newest.portfolio.incurred_squared.sum(), (newest.expected * newest.log_errors).sum())
+    beyond = _beyond(seen, hoped, spread)
+    limit = NormalDist().inv_cdf((1 + _CERTAINTY) / 2)
     ends = "no claims" if interval is None else f"{interval.lower:.3f} to {interval.upper:.3f}"
-    text = f"claims cost {ratio:.3f} times what is expected ({ends})"
-    return GateCheck("level", passed, ratio, TOLERATED, text), interval
+    text = f"claims cost {seen / hoped:.3f} times what is expected ({ends}); a tenth is tolerated"
+    return GateCheck("level", seen > 0 and beyond <= limit, beyond, limit, text), interval
+
+
+def _beyond(seen: float, hoped: float, spread: float) -> float:
+    """Standard deviations from the nearest expectation within the tolerated."""
+    nearest = min(max(seen, hoped / TOLERATED), hoped * TOLERATED)
+    return abs(seen - nearest) / spread if spread > 0 else 0.0
+
+
+def _spread(squares: float, model_error: float) -> float:
+    """The variance of a compound Poisson sum is the sum of the squares of its amounts; the model's errors of one level
+    are one, so that they add up."""
+    return math.sqrt(float(squares) + float(model_error) ** 2)
 
 
 def _segments(newest: Newest, squares: Floats) -> GateCheck:
@@ -139,12 +164,11 @@ def _segments(newest: Newest, squares: Floats) -> GateCheck:
         claims = np.bincount(codes, weights=table.claims, minlength=len(levels))
         seen = np.bincount(codes, weights=table.amount, minlength=len(levels))
         hoped = np.bincount(codes, weights=newest.expected, minlength=len(levels))
-        # The variance of a compound Poisson sum is the sum of the squares of its amounts.
-        spread = np.sqrt(np.bincount(codes, weights=squares, minlength=len(levels)))
-        for i in np.flatnonzero((claims >= _FEWEST_LEVEL_CLAIMS) & (spread > 0)):
+        chance = np.bincount(codes, weights=squares, minlength=len(levels))
+        model_error = np.bincount(codes, weights=newest.expected * newest.log_errors, minlength=len(levels))
+        for i in np.flatnonzero((claims >= _FEWEST_LEVEL_CLAIMS) & (chance > 0)):
             tried += 1
-            nearest = float(np.clip(seen[i], hoped[i] / TOLERATED, hoped[i] * TOLERATED))
-            beyond = abs(float(seen[i]) - nearest) / float(spread[i])
+            beyond = _beyond(float(seen[i]), float(hoped[i]), _spread(chance[i], model_error[i]))
             if beyond >= worst:
                 worst, name = beyond, f"{factor} {levels[i]}"
                 text = f"worst: {name}, claims cost {seen[i] / hoped[i]:.3f} times what is expected"
