@@ -58,6 +58,11 @@ class ActivePlan:
             raise NoActivePlan
         return self._plan
 
+    @property
+    def version(self) -> int:
+        """Of the plan that is served; 0: none."""
+        return 0 if self._plan is None else self._plan.version
+
     async def refresh(self) -> bool:
         """Takes over what the store says; whether that changed anything. A version already served costs one small read.
 
@@ -67,7 +72,7 @@ class ActivePlan:
         async with self._refreshing:
             async with self._store.read() as uow:
                 version = await uow.plans.active_version()
-            if version is None or (self._plan is not None and self._plan.version == version):
+            if version is None or version == self.version:
                 return False
             plan = await self._compiled(version)
             self._before, self._plan = self._plan, plan
