@@ -14,7 +14,7 @@ from sluice.client import AsyncSluice, errors
 from sluice.risk.v1 import anomalies_pb2
 from sluice_server.domain.context import SystemClock
 from sluice_server.domain.risk.groups.cells import discovery_half
-from sluice_server.domain.risk.groups.find import FindRiskGroups, RiskGroupsDue
+from sluice_server.domain.risk.groups.find import CLAIM_LASTS, FindRiskGroups, RiskGroupsDue
 from sluice_server.domain.risk.groups.ports import GroupRun
 from sluice_server.llm.openai_compatible import OpenAiCompatible
 from tests.integration.risk.published import publish
@@ -199,9 +199,9 @@ async def test_a_search_that_dies_is_begun_anew_and_two_replicas_search_once(
             assert await uow.groups.claim(1, "dead", clock.now(), stale_before=clock.now())
             await uow.commit()
         assert await search(other)() is None
-        async with room.store.write() as uow:
-            assert await uow.groups.claim(1, "reaper", clock.now(), stale_before=clock.now())
-            await uow.groups.release(1, "reaper")
+        async with room.store.write() as uow:  # and as it looks when nothing was heard of it for long
+            await uow.groups.renew(1, "dead", clock.now() - 2 * CLAIM_LASTS)
+            await uow.groups.renew(1, "somebody else", clock.now())
             await uow.commit()
         runs = [await search(room)(), await search(other)()]
     assert [isinstance(run, GroupRun) for run in runs] == [True, False]

@@ -33,6 +33,11 @@ class SqlRiskGroups:
         )
         return await self._session.changed(update(risk_group_runs).where(*dead).values(**values)) == 1
 
+    async def renew(self, data_version: int, by: str, now: datetime) -> None:
+        columns = risk_group_runs.c
+        own = (columns.data_version == data_version, columns.claimed_by == by, columns.state == RunState.RUNNING)
+        await self._session.execute(update(risk_group_runs).where(*own).values(claimed_at=now))
+
     async def release(self, data_version: int, by: str) -> None:
         columns = risk_group_runs.c
         await self._session.execute(

@@ -4,6 +4,7 @@ stores what the gate says, with a permuted run beside it."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ from datetime import timedelta
 import numpy as np
 
 from sluice_server.domain.context import Clock
-from sluice_server.domain.errors import ConcurrentChange, DataVersionNotFound
+from sluice_server.domain.errors import ConcurrentChange, DataVersionNotFound, Unavailable
 from sluice_server.domain.identity import new_id
 from sluice_server.domain.risk.groups.cells import DIMENSIONS, SPLIT, GroupCells, discovery_half, permuted
 from sluice_server.domain.risk.groups.gate import judge
@@ -23,8 +24,9 @@ from sluice_server.domain.risk.ports import RiskReader
 from sluice_server.domain.risk.semantic_model import Label
 from sluice_server.domain.unit_of_work import Store
 
-CLAIM_LASTS = timedelta(minutes=15)
-"""A search that has not ended by then is taken for dead, and another replica begins anew."""
+CLAIM_LASTS = timedelta(seconds=30)
+"""A search that was not heard of for so long is taken for dead, and another replica begins anew."""
+HEARD_EVERY_SECONDS = 10.0
 
 MOST_EFFECT = 1e6
 """Stands for infinity, which JSON cannot say: not one claim outside the group."""
@@ -72,6 +74,7 @@ class FindRiskGroups:
             if not await uow.groups.claim(version, by, now, stale_before=now - CLAIM_LASTS):
                 return None
             await uow.commit()
+        alive = asyncio.create_task(self._stay_alive(version, by))
         try:
             run, groups = await self._find(cells)
         except BaseException:
@@ -79,11 +82,23 @@ class FindRiskGroups:
                 await uow.groups.release(version, by)
                 await uow.commit()
             raise
+        finally:
+            alive.cancel()
+            await asyncio.gather(alive, return_exceptions=True)
         async with self._store.write() as uow:
             if not await uow.groups.finish(by, run, groups):
                 raise ConcurrentChange(f"the search of data version {version} took too long; another one has begun")
             await uow.commit()
         return run
+
+    async def _stay_alive(self, version: int, by: str) -> None:
+        """Says again and again that the search goes on: the language model may take its time."""
+        while True:
+            await asyncio.sleep(HEARD_EVERY_SECONDS)
+            with contextlib.suppress(Unavailable):  # The claim outlives two that fail.
+                async with self._store.write() as uow:
+                    await uow.groups.renew(version, by, self._clock.now())
+                    await uow.commit()
 
     async def _find(self, cells: GroupCells) -> tuple[GroupRun, Sequence[RiskGroup]]:
         search = self._search

@@ -88,8 +88,12 @@ class RiskGroupRepository(Protocol):
     """Searches and their groups in a unit of work."""
 
     async def claim(self, data_version: int, by: str, now: datetime, *, stale_before: datetime) -> bool:
-        """From here on ``by`` searches this version. False when somebody else has begun since ``stale_before``, or has
-        ended."""
+        """From here on ``by`` searches this version. False when somebody else was heard of since ``stale_before``, or
+        has ended."""
+        ...
+
+    async def renew(self, data_version: int, by: str, now: datetime) -> None:
+        """``by`` is still at it; nothing happens when somebody else has it."""
         ...
 
     async def release(self, data_version: int, by: str) -> None:
