@@ -202,6 +202,18 @@ CASES: dict[str, list[Wrong]] = {
         ),
         Wrong(
             pb.SimulateBreakerRequest(
+                outcomes=[
+                    pb.RecordedOutcome(
+                        outcome="SUCCESS",
+                        event_time=Timestamp(seconds=-62_135_596_800),
+                        latency=Duration(seconds=10**9),
+                    )
+                ]
+            ),
+            {"outcomes[0].event_time", "outcomes[0].latency"},
+        ),
+        Wrong(
+            pb.SimulateBreakerRequest(
                 insurer_id=A, outcomes=[pb.RecordedOutcome(outcome="SUCCESS", event_time=Timestamp(seconds=1))]
             ),
             {"outcomes"},

@@ -123,6 +123,10 @@ async def test_times_of_a_file_are_answered_as_it_writes_them(tmp_path: Path) ->
         ("at,outcome\n1,WELL\nnever,SUCCESS\n", (), "line 3"),
         ("at,outcome,count\n1,SUCCESS,-2\n", (), "count"),
         ("at,outcome,count\n1,SUCCESS,many\n", (), "'many' is not a whole number"),
+        ("at,outcome,latency_ms\n1,SUCCESS,1e12\n", (), "latency_ms: must be from 0"),
+        ("at,outcome\n253402300799,PENDING\n", (), "between the years 1900 and 9000"),
+        ("at,outcome\n1,SUCCESS\udcff\n", (), "line 2: outcome"),
+        ("at,outcome\n1,SUCCESS\n", ("--set", "failure_rate={"), "'{' is not a value"),
         ("at,outcome,latency_ms\n1,SUCCESS,fast\n", (), "latency_ms: 'fast' is not a number"),
         ("at,outcome\n1,SUCCESS\n2026-03-01T10:00:00Z,SUCCESS\n", (), "in one file"),
         ("at,outcome\n1,SUCCESS\n", ("--set", "failure_rate=-1"), "failure_rate"),
@@ -134,7 +138,7 @@ async def test_wrong_files_and_policies_are_refused(
     tmp_path: Path, text: str, options: tuple[str, ...], message: str
 ) -> None:
     file = tmp_path / "outcomes.csv"
-    file.write_text(text)
+    file.write_bytes(text.encode(errors="surrogateescape"))
     refused = await sluice("breaker", "replay", str(file), *options)
     assert refused.exit_code == 2
     assert message in refused.stderr

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -17,21 +15,15 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from sluice_server.cli.connection import AsJson, output
+from sluice_server.cli.outcome_file import Written, read_outcomes
 from sluice_server.domain.breaker.model import BreakerPolicy
-from sluice_server.domain.breaker.replay import Replay, ReplayedOrder, SimulatedTrip
+from sluice_server.domain.breaker.replay import Replay, SimulatedTrip
 from sluice_server.domain.breaker.sequential import design_test
 from sluice_server.domain.errors import InvalidInput
-from sluice_server.domain.orders.model import Outcome
 
 app = typer.Typer(no_args_is_help=True, help="Design the sequential test; replay outcomes against a policy.")
 
 DEFAULT = BreakerPolicy()
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-PENDING = "PENDING"
-MOST_PROBLEMS = 20
-"""So many wrong lines of a file are told."""
-MOST_IN_A_ROW = 10_000_000
-"""So many orders one line of a file may stand for: each is replayed by itself."""
 
 
 @app.command()
@@ -90,7 +82,7 @@ def replay_file(
 ) -> None:
     """Say what a policy would have cut. Columns: at, outcome; if you like insurer, product_line, latency_ms, count."""
     policy = _policy(policy_file, settings or [])
-    orders, written = _read(file)
+    orders, written = read_outcomes(file)
     try:
         replay = Replay(policy)
     except InvalidInput as invalid:
@@ -124,10 +116,6 @@ def replay_file(
     )
 
 
-Written = Callable[[datetime], str | float]
-"""A moment as the file writes it."""
-
-
 def _trip_as_json(trip: SimulatedTrip, written: Written) -> dict[str, Any]:
     return {
         "at": written(trip.at),
@@ -136,84 +124,6 @@ def _trip_as_json(trip: SimulatedTrip, written: Written) -> dict[str, Any]:
         "evidence": [str(kind) for kind in trip.evidence.tripped],
         "orders_before": trip.orders_before,
     }
-
-
-def _read(file: Path) -> tuple[list[ReplayedOrder], Written]:
-    """The orders of a CSV file, and how it writes moments. Wrong lines are named together."""
-    problems: list[str] = []
-    orders: list[ReplayedOrder] = []
-    in_seconds: bool | None = None
-    with file.open(newline="", encoding="utf-8-sig") as text:
-        rows = csv.DictReader(text)
-        missing = {"at", "outcome"} - set(rows.fieldnames or ())
-        if missing:
-            raise typer.BadParameter(f"{file}: the header line lacks {', '.join(sorted(missing))}")
-        for row in rows:
-            try:
-                at, seconds = _moment(row["at"])
-                if in_seconds not in (None, seconds):
-                    raise ValueError("at: seconds and times in one file")
-                in_seconds = seconds
-                orders.append(_order(at, row))
-            except ValueError as error:
-                problems.append(f"line {rows.line_num}: {error}")
-    if problems:
-        more = f"\n… and {len(problems) - MOST_PROBLEMS} more" if len(problems) > MOST_PROBLEMS else ""
-        raise typer.BadParameter(f"{file}:\n" + "\n".join(problems[:MOST_PROBLEMS]) + more)
-    return orders, _as_seconds if in_seconds else _as_time
-
-
-def _order(at: datetime, row: dict[str, Any]) -> ReplayedOrder:
-    name = (row["outcome"] or "").strip()
-    if name not in (*Outcome, PENDING):
-        raise ValueError(f"outcome: {name!r} is not one of {', '.join((*Outcome, PENDING))}")
-    latency = _number(row, "latency_ms", float, 0.0)
-    count = _number(row, "count", int, 1)
-    if not 0 <= latency < 1e12:
-        raise ValueError(f"latency_ms: {latency:g} is not a latency")
-    if not 0 <= count <= MOST_IN_A_ROW:
-        raise ValueError(f"count: must be from 0 to {MOST_IN_A_ROW}, not {count}")
-    return ReplayedOrder(
-        at=at,
-        insurer_id=row.get("insurer") or "",
-        outcome=None if name == PENDING else Outcome(name),
-        latency_seconds=latency / 1000,
-        product_line=row.get("product_line") or "",
-        count=count,
-    )
-
-
-N = TypeVar("N", int, float)
-
-
-def _number(row: dict[str, Any], name: str, kind: Callable[[str], N], default: N) -> N:
-    text = (row.get(name) or "").strip()
-    try:
-        return kind(text) if text else default
-    except ValueError:
-        raise ValueError(f"{name}: {text!r} is not a {'whole ' if kind is int else ''}number") from None
-
-
-def _moment(text: str | None) -> tuple[datetime, bool]:
-    """The moment, and whether it is written in seconds."""
-    text = (text or "").strip()
-    try:
-        return EPOCH + timedelta(seconds=float(text)), True
-    except (ValueError, OverflowError):
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"at: {text!r} is neither a number of seconds nor an RFC 3339 time") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC), False
-
-
-def _as_seconds(moment: datetime) -> float:
-    return round((moment - EPOCH).total_seconds(), 6)
-
-
-def _as_time(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _policy(file: Path | None, settings: list[str]) -> BreakerPolicy:
@@ -231,7 +141,10 @@ def _policy(file: Path | None, settings: list[str]) -> BreakerPolicy:
         name, equals, value = setting.partition("=")
         if not equals:
             raise typer.BadParameter(f"--set {setting!r}: must be field=value")
-        changes[name.strip()] = YAML(typ="safe").load(value)
+        try:
+            changes[name.strip()] = YAML(typ="safe").load(value)
+        except YAMLError:
+            raise typer.BadParameter(f"--set {setting!r}: {value!r} is not a value") from None
     return replace(DEFAULT, **dict(_typed(changes)))
 
 

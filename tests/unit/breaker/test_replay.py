@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from typing import Any
 
 import pytest
 
 from sluice_server.domain.breaker.model import BreakerPolicy, EvidenceKind
-from sluice_server.domain.breaker.replay import Replay, ReplayedOrder
+from sluice_server.domain.breaker.replay import BREATH, Replay, ReplayedOrder
+from sluice_server.domain.breaker.simulation import SimulateBreaker
 from sluice_server.domain.errors import InvalidInput
 from sluice_server.domain.orders.model import Outcome
 from tests.unit.breaker.builders import at
@@ -146,6 +149,23 @@ def test_many_unanswered_orders_are_replayed_at_the_speed_of_the_data() -> None:
     """Counting all that wait with each order would take hours."""
     (trip,) = Replay(BreakerPolicy()).run([order(n / 100, None) for n in range(60_000)])
     assert trip.at < at(35)
+
+
+async def test_others_get_their_turn_while_a_replay_is_under_way() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    store: Any = None  # what is given is replayed, nothing is read
+    replay = SimulateBreaker(store)(BreakerPolicy(), [order(n) for n in range(5_000)])
+    assert [trip async for trip, _ in replay] == [None]
+    task.cancel()
+    assert turns >= 5_000 // BREATH
 
 
 def test_a_draft_that_makes_no_sense_is_refused() -> None:

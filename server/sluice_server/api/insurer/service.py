@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -104,7 +105,8 @@ class InsurerControlServicer(Contract):
     async def SimulateBreaker(
         self, request: pb.SimulateBreakerRequest, context: Any
     ) -> AsyncGenerator[pb.SimulateBreakerResponse, None]:
-        asked = simulation.request(request)
+        # It may hold very many outcomes; other calls are to be served meanwhile.
+        asked = await asyncio.to_thread(simulation.request, request)
         replay = self._do.simulate_breaker(
             asked.policy, asked.orders, insurer_id=asked.insurer_id, start=asked.start, until=asked.until
         )

@@ -10,7 +10,14 @@ from sluice.insurer.v1 import insurer_control_pb2
 from sluice_server.api.insurer import render, wire
 from sluice_server.api.insurer.checks import Checks
 from sluice_server.domain.breaker.model import BreakerPolicy
-from sluice_server.domain.breaker.replay import ReplayedOrder, SimulatedTrip, Totals
+from sluice_server.domain.breaker.replay import (
+    EARLIEST,
+    LATEST,
+    LONGEST_LATENCY_SECONDS,
+    ReplayedOrder,
+    SimulatedTrip,
+    Totals,
+)
 from sluice_server.domain.orders.model import Outcome
 
 PENDING = "PENDING"
@@ -58,8 +65,10 @@ def _recorded(checks: Checks, index: int, outcome: insurer_control_pb2.RecordedO
     if outcome.outcome not in (*Outcome, PENDING):
         checks.refuse(f"{path}outcome", f"must be one of {', '.join((*Outcome, PENDING))}")
         return None
-    if wire.seconds(outcome.latency) < 0:
-        checks.refuse(f"{path}latency", "must not be negative")
+    if at is not None and not EARLIEST <= at < LATEST:
+        checks.refuse(f"{path}event_time", "must be a time between the years 1900 and 9000")
+    if not 0 <= wire.seconds(outcome.latency) <= LONGEST_LATENCY_SECONDS:
+        checks.refuse(f"{path}latency", f"must be from 0 to {LONGEST_LATENCY_SECONDS:g} seconds")
     if not 0 <= outcome.count <= MOST_RECORDED_OUTCOMES:
         checks.refuse(f"{path}count", f"must be from 0 to {MOST_RECORDED_OUTCOMES}")
     checks.text(f"{path}insurer_id", outcome.insurer_id, most=64)

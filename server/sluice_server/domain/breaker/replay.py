@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
 from sluice_server.domain.breaker.commands import ALWAYS, new_breaker
@@ -26,7 +26,9 @@ from sluice_server.domain.breaker.waiting import WaitingOrders
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.orders.model import Outcome, SubmissionKind
 
-TICK = timedelta(seconds=1)
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Between these a replay can count with moments."""
+LONGEST_LATENCY_SECONDS = 30 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class Totals:
 
 
 _BEGINS, _IS_LATE, _ENDS = range(3)
+Moment = tuple[datetime, int, int, ReplayedOrder]
+"""When, which of these three, the number of the order, the order."""
+BREATH = 100
+"""Moments that take one or two milliseconds together."""
 
 
 class Replay:
@@ -89,19 +95,26 @@ class Replay:
 
     def run(self, orders: Sequence[ReplayedOrder]) -> Iterator[SimulatedTrip]:
         """The trips, in the order of time."""
-        for at, what, number, order in self._moments(orders):
+        return (trip for trip in self.steps(self.moments(orders)) if trip is not None)
+
+    def steps(self, moments: Iterable[Moment]) -> Iterator[SimulatedTrip | None]:
+        """The trips, and None after every BREATH moments for who has something else to do between."""
+        for count, (at, what, number, order) in enumerate(moments, 1):
             key = order.insurer_id, order.product_line
             scopes = self._scopes.get(key)
             if scopes is None:
                 scopes = self._scopes[key] = self._make(*key)
             if what == _BEGINS:
                 self._count(order, scopes, cut=any(scope.cut for scope in scopes))
-                continue
-            self._happens(what, number, order, scopes)
-            yield from self._judge(at, scopes)
+            else:
+                self._happens(what, number, order, scopes)
+                yield from self._judge(at, scopes)
+            if count % BREATH == 0:
+                yield None
 
-    def _moments(self, orders: Sequence[ReplayedOrder]) -> Iterable[tuple[datetime, int, int, ReplayedOrder]]:
-        moments: list[tuple[datetime, int, int, ReplayedOrder]] = []
+    def moments(self, orders: Iterable[ReplayedOrder]) -> list[Moment]:
+        """What happens to the orders, in the order of time."""
+        moments: list[Moment] = []
         grace_seconds = self._policy.backlog_grace_seconds
         for number, order in enumerate(_one_by_one(orders)):
             at, outcome = order.at, order.outcome

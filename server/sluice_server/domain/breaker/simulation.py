@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
@@ -13,8 +14,8 @@ from sluice_server.domain.errors import InsurerNotFound, InvalidInput, Violation
 from sluice_server.domain.orders.model import SubmissionKind
 from sluice_server.domain.unit_of_work import Store
 
-MOST_STORED_OUTCOMES = 500_000
-"""How many stored outcomes one replay takes; more are to be replayed by parts."""
+MOST_OUTCOMES = 500_000
+"""How many outcomes one call replays; more are to be replayed by parts."""
 PAGE = 5_000
 
 
@@ -36,9 +37,16 @@ class SimulateBreaker:
         """The trips with the totals up to them, then None with the totals of all. Without ``orders`` the stored
         outcomes of the insurer ("" for all) between the two moments are replayed. Raises InsurerNotFound."""
         replay = Replay(policy)
+        if sum(order.count for order in orders) > MOST_OUTCOMES:
+            raise InvalidInput([Violation("outcomes", f"at most {MOST_OUTCOMES} in one call, their counts added")])
         replayed = orders or await self._stored(insurer_id, start or ALWAYS, until)
-        for trip in replay.run(replayed):
-            yield trip, replay.totals
+        # Orders are to be served meanwhile: in a thread what cannot be interrupted, and else with pauses.
+        moments = await asyncio.to_thread(replay.moments, replayed)
+        for trip in replay.steps(moments):
+            if trip is None:
+                await asyncio.sleep(0)
+            else:
+                yield trip, replay.totals
         yield None, replay.totals
 
     async def _stored(self, insurer_id: str, start: datetime, until: datetime | None) -> list[ReplayedOrder]:
@@ -53,8 +61,8 @@ class SimulateBreaker:
                     if insurer_id in ("", record.scope.insurer_id) and record.kind is not SubmissionKind.RETRY:
                         found[record.submission_id] = _stored_order(record)
                 ended = len(page) < limit or (until is not None and page[-1].finished_at >= until)
-                if len(found) > MOST_STORED_OUTCOMES:
-                    text = f"more than {MOST_STORED_OUTCOMES} outcomes are stored from there on; choose a shorter time"
+                if len(found) > MOST_OUTCOMES:
+                    text = f"more than {MOST_OUTCOMES} outcomes are stored from there on; choose a shorter time"
                     raise InvalidInput([Violation("until_time", text)])
                 if ended:
                     return [order for order in found.values() if until is None or order.at < until]
