@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from sluice_server.domain.breaker.ports import Capacity
 from sluice_server.domain.orders.model import Order
-from sluice_server.domain.routing.plan import compile_plan
+from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.ports import TrafficSnapshot
 from tests.integration.orders.world import A, B, C, HandTraffic, World, a_world
 

@@ -9,7 +9,8 @@ import pytest
 
 from sluice_server.domain.errors import ApplicationConflict, InvalidPlan, NoActivePlan, PlanNotFound
 from sluice_server.domain.routing.active import ActivePlan, PlanPreparation, PlanRefresh
-from sluice_server.domain.routing.plan import CompiledPlan, content_hash
+from sluice_server.domain.routing.compile import content_hash
+from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import StoredPlan
 from sluice_server.domain.routing.publish import Activation
 from sluice_server.domain.unit_of_work import Store

@@ -14,8 +14,8 @@ from sluice_server.domain.errors import (
     RequestIdConflict,
     StaleEtag,
 )
+from sluice_server.domain.routing.compile import content_hash
 from sluice_server.domain.routing.findings import Severity
-from sluice_server.domain.routing.plan import content_hash
 from sluice_server.domain.routing.ports import StoredPlan
 from sluice_server.domain.routing.publish import Activated, Activation, PlanDraft
 from tests.integration.routing.world import CONTEXT, PlanRoom

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -14,108 +11,24 @@ import cel
 
 from sluice_server.domain.errors import NoRuleMatches
 from sluice_server.domain.identity import new_id
-from sluice_server.domain.routing.allocations import ResolvedBinding
 from sluice_server.domain.routing.books import Books, LedgerKey, OpenDecision
-from sluice_server.domain.routing.capacity import CAPACITY
-from sluice_server.domain.routing.collector import COLLECTOR_HELD_OFF
-from sluice_server.domain.routing.document import Condition, OnExhausted, PlanDocument, Split
+from sluice_server.domain.routing.compiled_rule import CompiledRule, bind, compile_rules
+from sluice_server.domain.routing.document import PlanDocument, Split
 from sluice_server.domain.routing.expressions import ContextBuilder, ExpressionFailed, factor_value
 from sluice_server.domain.routing.fields import FACTOR_PREFIX, FactorValue, Getter, getter
-from sluice_server.domain.routing.findings import Finding, Findings, TooManyErrors, errors, invalid_plan
-from sluice_server.domain.routing.index import RuleIndex, Value, holds, lookup_entries, signature
-from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
-from sluice_server.domain.routing.model import Application, Binding, Candidate, Decision, Disposition
-from sluice_server.domain.routing.parse import parse_plan
-from sluice_server.domain.routing.ports import RiskFactsSource, RiskNeed, StoredPlan, TrafficSnapshot
-from sluice_server.domain.routing.reach import check_reach
-from sluice_server.domain.routing.resolve import ResolvedFactor, ResolvedPlan, ResolvedRule, resolve_plan
+from sluice_server.domain.routing.index import RuleIndex, Value, holds
+from sluice_server.domain.routing.model import Application, Candidate, Decision, Disposition
+from sluice_server.domain.routing.ports import RiskFactsSource, RiskNeed, TrafficSnapshot
+from sluice_server.domain.routing.resolve import ResolvedFactor, ResolvedPlan, ResolvedRule
 from sluice_server.domain.routing.risk_functions import NothingRated, RiskLookup
-from sluice_server.domain.routing.split import StickySplit, admitted_weight
+from sluice_server.domain.routing.weights import exhausted, weigh
 
-CUT, FAILED_BEFORE = "CUT", "FAILED_BEFORE"
 MAXIMUM_WEIGHED = 8_192
 """Shares and product lines whose candidates are kept at once; callers choose the product lines."""
 
 
-def check_plan(
-    source: str, limits: PlanLimits = DEFAULT_LIMITS, *, reach: bool = True
-) -> tuple[ResolvedPlan | None, tuple[Finding, ...]]:
-    """Reads and checks a plan's text: the resolved plan (None when there is an error) and every finding, by line.
-
-    ``reach``: also whether every rule can be reached and every product is served.
-    """
-    findings = Findings(limits.max_findings)
-    with COLLECTOR_HELD_OFF:
-        resolved = _checked(source, findings, limits, reach=reach)
-    return (None if findings.has_errors else resolved), findings.sorted()
-
-
-def _checked(source: str, findings: Findings, limits: PlanLimits, *, reach: bool) -> ResolvedPlan | None:
-    resolved: ResolvedPlan | None = None
-    # When there are too many errors, the findings say that the rest was not checked.
-    with suppress(TooManyErrors):
-        document = parse_plan(source, findings, limits)
-        if document is not None:
-            resolved = resolve_plan(document, findings, limits)
-        # Reachability speaks about what the rules mean; with errors in them it would only confuse.
-        if resolved is not None and not findings.has_errors and _fits_in_memory(resolved, findings, limits) and reach:
-            check_reach(resolved, findings)
-    return resolved
-
-
-def _fits_in_memory(plan: ResolvedPlan, findings: Findings, limits: PlanLimits) -> bool:
-    """Whether the index stays within its limit: a small text can list values that multiply to gigabytes."""
-    entries = 0
-    for rule in plan.rules:
-        entries += lookup_entries(rule.conditions)
-        if entries > limits.max_lookup_entries:
-            findings.error(
-                rule.text.line,
-                f"rules[{rule.place}].match",
-                f"with this rule the listed values multiply to more than {limits.max_lookup_entries} combinations "
-                "(plan_max_lookup_entries); use prefixes, ranges or a factor instead of long lists",
-            )
-            return False
-    return True
-
-
-def compile_plan(
-    plan: StoredPlan | str,
-    *,
-    version: int = 0,
-    limits: PlanLimits = DEFAULT_LIMITS,
-    risk: RiskFactsSource | None = None,
-) -> CompiledPlan:
-    """A stored version, or a text (of ``version``), ready to decide. Raises InvalidPlan with all errors."""
-    source = plan if isinstance(plan, str) else plan.source
-    # What is stored has been checked. A later release that finds more unreachable rules must still serve it.
-    resolved, findings = check_plan(source, limits, reach=isinstance(plan, str))
-    if resolved is None:
-        raise invalid_plan(errors(findings))
-    with COLLECTOR_HELD_OFF:
-        return CompiledPlan(resolved, version if isinstance(plan, str) else plan.version, risk)
-
-
-def content_hash(source: str) -> str:
-    """SHA-256 of the text, hexadecimal."""
-    return hashlib.sha256(source.encode()).hexdigest()
-
-
 class RuleNotComputable(NoRuleMatches):
     """A factor or a condition reads what the application does not have, and the plan declares no default."""
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledRule:
-    """One rule with everything looked up once."""
-
-    rule: ResolvedRule
-    residual: tuple[tuple[str, int, Condition], ...]
-    """Conditions that the index does not decide: path, place of the value, condition."""
-    sticky_place: int
-    split: StickySplit
-    bindings: tuple[Binding | None, ...]
-    """Bindings without templates, made once; None where a template is to be filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +58,7 @@ class CompiledPlan:
             path[len(FACTOR_PREFIX) :] if path.startswith(FACTOR_PREFIX) else getter(path) for path in paths
         )
         self._index = RuleIndex(rules, places)
-        self._rules = tuple(_compile_rules(rules, places))
+        self._rules = tuple(compile_rules(rules, places))
         self._factor_context = ContextBuilder(f.expression for f in resolved.factors)
         self._when_context = ContextBuilder(r.when for r in rules if r.when is not None)
         self._products = _by_fields(tuple(sorted(p.fields().items())) for p in resolved.document.products)
@@ -317,7 +230,7 @@ class CompiledPlan:
         chosen: both are settled when the decision is stored."""
         resolved = rule.rule
         if failed:
-            candidates = _weigh(resolved, application.product_line, traffic, failed)
+            candidates = weigh(resolved, application.product_line, traffic, failed)
         else:
             candidates = self._weigh(resolved, application.product_line, traffic)
         weights = [candidate.weight_basis_points for candidate in candidates]
@@ -328,7 +241,7 @@ class CompiledPlan:
         chosen = -1 if exact else rule.split.choose(weights, split_key)
         disposition = Disposition.ROUTED
         if chosen < 0 and not exact:
-            disposition, chosen = _exhausted(resolved, candidates, failed)
+            disposition, chosen = exhausted(resolved, candidates, failed)
         capacities = traffic.capacities
         is_open = exact or (chosen >= 0 and bool(capacities) and resolved.insurers[chosen] in capacities)
         if is_open:
@@ -339,7 +252,7 @@ class CompiledPlan:
             number=number,
             disposition=disposition,
             insurer_id="" if chosen < 0 else resolved.insurers[chosen],
-            binding=None if chosen < 0 else _bind(rule, chosen, application, reading, now),
+            binding=None if chosen < 0 else bind(rule, chosen, application, reading.factors, now),
             plan_name=self.name,
             plan_version=self.version,
             rule=resolved.text.name,
@@ -358,8 +271,8 @@ class CompiledPlan:
             ledger=LedgerKey(self.version, resolved.text.name) if resolved.text.split is Split.EXACT else None,
             deficit=resolved.text.deficit,
             choose=rule.split.choose,
-            exhausted=lambda full: _exhausted(resolved, candidates, failed, full),
-            bind=lambda index: _bind(rule, index, application, reading, now),
+            exhausted=lambda full: exhausted(resolved, candidates, failed, full),
+            bind=lambda index: bind(rule, index, application, reading.factors, now),
             capacities={i: capacities[i] for i in resolved.insurers if i in capacities},
         )
 
@@ -373,7 +286,7 @@ class CompiledPlan:
         place = (rule.insurers, rule.shares, product_line)
         candidates = weighed.candidates.get(place)
         if candidates is None:
-            candidates = weighed.candidates[place] = _weigh(rule, product_line, traffic, frozenset())
+            candidates = weighed.candidates[place] = weigh(rule, product_line, traffic, frozenset())
         return candidates
 
 
@@ -383,21 +296,6 @@ class _Weighed:
 
     traffic: TrafficSnapshot
     candidates: dict[tuple[tuple[str, ...], tuple[int, ...], str], tuple[Candidate, ...]]
-
-
-def _weigh(
-    rule: ResolvedRule, product_line: str, traffic: TrafficSnapshot, failed: frozenset[str]
-) -> tuple[Candidate, ...]:
-    candidates: list[Candidate] = []
-    for insurer, share in zip(rule.insurers, rule.shares, strict=True):
-        if insurer in failed:
-            weight, excluded = 0, FAILED_BEFORE
-        else:
-            admission = traffic.admission(insurer, product_line)
-            weight = admitted_weight(share, admission.admitted_basis_points)
-            excluded = "" if weight else admission.reason or CUT
-        candidates.append(Candidate(insurer, share, weight, excluded))
-    return tuple(candidates)
 
 
 def _by_fields(
@@ -410,81 +308,3 @@ def _by_fields(
         values = tuple(value for _, value in product)
         found.setdefault(paths, set()).add(values if len(values) > 1 else values[0])
     return tuple((attrgetter(*paths), frozenset(values)) for paths, values in sorted(found.items()))
-
-
-def _exhausted(
-    rule: ResolvedRule,
-    candidates: Sequence[Candidate],
-    failed: AbstractSet[str],
-    full: AbstractSet[str] = frozenset(),
-) -> tuple[Disposition, int]:
-    """What the rule says when no insurer is left, and the insurer kept.
-
-    KEEP_LAST keeps the highest share among those that have not failed for this application and have room; when there is
-    none, the order is parked: an insurer that has just failed definitely would be called in a circle, and a capacity
-    holds whatever the rule says.
-    """
-    match rule.text.on_exhausted:
-        case OnExhausted.REJECT:
-            return Disposition.REJECTED, -1
-        case OnExhausted.KEEP_LAST:
-            left = [
-                i
-                for i, candidate in enumerate(candidates)
-                if candidate.insurer_id not in failed | full and candidate.excluded_because != CAPACITY
-            ]
-            if left:
-                return Disposition.KEPT_LAST, max(left, key=lambda i: (rule.shares[i], -i))
-    return Disposition.PARKED, -1
-
-
-def _compile_rules(rules: Iterable[ResolvedRule], places: Mapping[str, int]) -> Iterable[CompiledRule]:
-    """Rules with the same allocations share what is made of these, so that it is in the processor's cache when any of
-    50,000 decides."""
-    splits: dict[tuple[str, ...], StickySplit] = {}
-    bindings: dict[int, tuple[Binding | None, ...]] = {}
-    for rule in rules:
-        split = splits.get(rule.insurers)
-        if split is None:
-            split = splits[rule.insurers] = StickySplit(rule.insurers)
-        # By identity: they are the same object where they say the same (allocations.py).
-        literal = bindings.get(id(rule.bindings))
-        if literal is None:
-            literal = bindings[id(rule.bindings)] = tuple(_literal(binding) for binding in rule.bindings)
-        looked_up = signature(rule.conditions)
-        yield CompiledRule(
-            rule=rule,
-            residual=tuple(
-                (path, places[path], condition) for path, condition in rule.conditions.items() if path not in looked_up
-            ),
-            sticky_place=places[rule.sticky_path],
-            split=split,
-            bindings=literal,
-        )
-
-
-def _literal(binding: ResolvedBinding) -> Binding | None:
-    templates = (binding.insurer_product_code, binding.insurer_plan_code, *binding.parameters.values())
-    if not all(template.is_literal for template in templates):
-        return None
-    return Binding(
-        insurer_product_code="".join(str(p) for p in binding.insurer_product_code.pieces),
-        insurer_plan_code="".join(str(p) for p in binding.insurer_plan_code.pieces),
-        endpoint=binding.endpoint,
-        parameters={key: "".join(str(p) for p in value.pieces) for key, value in binding.parameters.items()},
-    )
-
-
-def _bind(rule: CompiledRule, index: int, application: Application, reading: Reading, now: datetime) -> Binding:
-    return rule.bindings[index] or _fill(rule.rule.bindings[index], application, reading.factors, now)
-
-
-def _fill(
-    binding: ResolvedBinding, application: Application, factors: Mapping[str, FactorValue], now: datetime
-) -> Binding:
-    return Binding(
-        insurer_product_code=binding.insurer_product_code.fill(application, factors, now),
-        insurer_plan_code=binding.insurer_plan_code.fill(application, factors, now),
-        endpoint=binding.endpoint,
-        parameters={key: value.fill(application, factors, now) for key, value in binding.parameters.items()},
-    )

@@ -10,9 +10,10 @@ from sluice_server.domain.context import CallContext, Clock
 from sluice_server.domain.errors import InvalidPlan, PlanNotActivatable, PlanNotFound, RequestIdConflict
 from sluice_server.domain.identity import new_id
 from sluice_server.domain.routing.active import ASIDE_FROM_CHARACTERS, ActivePlan
+from sluice_server.domain.routing.compile import check_plan, content_hash
 from sluice_server.domain.routing.findings import Finding, errors, invalid_plan, warnings
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
-from sluice_server.domain.routing.plan import CompiledPlan, check_plan, content_hash
+from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import StoredPlan
 from sluice_server.domain.routing.resolve import ResolvedPlan
 from sluice_server.domain.routing.surroundings import SHOWN, Surroundings

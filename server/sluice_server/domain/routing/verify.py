@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from sluice_server.domain.errors import NoRuleMatches
 from sluice_server.domain.routing.books import OpenDecision, recorded_books
 from sluice_server.domain.routing.model import Application, Binding, Candidate, Decision
-from sluice_server.domain.routing.plan import FAILED_BEFORE, CompiledPlan
+from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import Admission, TrafficSnapshot
+from sluice_server.domain.routing.weights import FAILED_BEFORE
 
 WHOLE = 10_000
 

@@ -1,0 +1,83 @@
+"""A rule with everything looked up once that a decision needs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sluice_server.domain.routing.allocations import ResolvedBinding
+from sluice_server.domain.routing.document import Condition
+from sluice_server.domain.routing.fields import FactorValue
+from sluice_server.domain.routing.index import signature
+from sluice_server.domain.routing.model import Application, Binding
+from sluice_server.domain.routing.resolve import ResolvedRule
+from sluice_server.domain.routing.split import StickySplit
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """One rule with everything looked up once."""
+
+    rule: ResolvedRule
+    residual: tuple[tuple[str, int, Condition], ...]
+    """Conditions that the index does not decide: path, place of the value, condition."""
+    sticky_place: int
+    split: StickySplit
+    bindings: tuple[Binding | None, ...]
+    """Bindings without templates, made once; None where a template is to be filled in."""
+
+
+def compile_rules(rules: Iterable[ResolvedRule], places: Mapping[str, int]) -> Iterable[CompiledRule]:
+    """Rules with the same allocations share what is made of these, so that it is in the processor's cache when any of
+    50,000 decides."""
+    splits: dict[tuple[str, ...], StickySplit] = {}
+    bindings: dict[int, tuple[Binding | None, ...]] = {}
+    for rule in rules:
+        split = splits.get(rule.insurers)
+        if split is None:
+            split = splits[rule.insurers] = StickySplit(rule.insurers)
+        # By identity: they are the same object where they say the same (allocations.py).
+        literal = bindings.get(id(rule.bindings))
+        if literal is None:
+            literal = bindings[id(rule.bindings)] = tuple(_literal(binding) for binding in rule.bindings)
+        looked_up = signature(rule.conditions)
+        yield CompiledRule(
+            rule=rule,
+            residual=tuple(
+                (path, places[path], condition) for path, condition in rule.conditions.items() if path not in looked_up
+            ),
+            sticky_place=places[rule.sticky_path],
+            split=split,
+            bindings=literal,
+        )
+
+
+def _literal(binding: ResolvedBinding) -> Binding | None:
+    templates = (binding.insurer_product_code, binding.insurer_plan_code, *binding.parameters.values())
+    if not all(template.is_literal for template in templates):
+        return None
+    return Binding(
+        insurer_product_code="".join(str(p) for p in binding.insurer_product_code.pieces),
+        insurer_plan_code="".join(str(p) for p in binding.insurer_plan_code.pieces),
+        endpoint=binding.endpoint,
+        parameters={key: "".join(str(p) for p in value.pieces) for key, value in binding.parameters.items()},
+    )
+
+
+def bind(
+    rule: CompiledRule, index: int, application: Application, factors: Mapping[str, FactorValue], now: datetime
+) -> Binding:
+    """The binding of the insurer at an index, its templates filled in."""
+    return rule.bindings[index] or _fill(rule.rule.bindings[index], application, factors, now)
+
+
+def _fill(
+    binding: ResolvedBinding, application: Application, factors: Mapping[str, FactorValue], now: datetime
+) -> Binding:
+    return Binding(
+        insurer_product_code=binding.insurer_product_code.fill(application, factors, now),
+        insurer_plan_code=binding.insurer_plan_code.fill(application, factors, now),
+        endpoint=binding.endpoint,
+        parameters={key: value.fill(application, factors, now) for key, value in binding.parameters.items()},
+    )
