@@ -4,10 +4,12 @@
 -- Instead of its months, some dozen of them, a policy brings two edges: where its days at risk begin, and where they end.
 -- What a policy has earned by a later day n is the sum over its edges of (base + step * n), days counted from 2000-01-01.
 -- The same holds for the sums of many policies, so months are filled in per group and not per policy.
+--
+-- Policies are added up by both edges at once, and each sum is then taken apart: there are fewer sums than policies.
 CREATE VIEW group_edge AS
 SELECT
-    COALESCE(by_store, by_device_model, by_product) AS group_key,
-    COALESCE(first_month, end_month) AS `month`,
+    group_key,
+    CASE WHEN edge = 1 THEN first_month ELSE end_month END AS `month`,
     edge * policies AS policies_step,
     CASE WHEN edge = 1 THEN CAST(0 AS BIGINT) ELSE policies_last END AS policies_last,
     edge * exposure AS exposure_step,
@@ -16,8 +18,7 @@ SELECT
     CASE WHEN edge = 1 THEN earned_begin ELSE earned_end END AS earned_base
 FROM (
     SELECT
-        by_store, by_device_model, by_product, first_month, end_month,
-        CASE WHEN GROUPING(first_month) = 0 THEN CAST(1 AS BIGINT) ELSE CAST(-1 AS BIGINT) END AS edge,
+        COALESCE(by_store, by_device_model, by_product) AS group_key, first_month, end_month,
         SUM(at_risk) AS policies,
         SUM(in_end_month) AS policies_last,
         SUM(exposure_a_day) AS exposure,
@@ -39,10 +40,10 @@ FROM (
         WHERE end_day >= ${months_from_day}
     )
     GROUP BY GROUPING SETS (
-        (by_store, first_month), (by_store, end_month), (by_device_model, first_month), (by_device_model, end_month),
-        (by_product, first_month), (by_product, end_month)
+        (by_store, first_month, end_month), (by_device_model, first_month, end_month), (by_product, first_month, end_month)
     )
-);
+)
+CROSS JOIN (VALUES (CAST(1 AS BIGINT)), (CAST(-1 AS BIGINT))) AS e (edge);
 
 CREATE VIEW group_claims AS
 SELECT
