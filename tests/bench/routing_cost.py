@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sluice_server.api.routing import wire
+from sluice_server.api.routing import applications
 from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.model import Application, Decision
 from sluice_server.domain.routing.plan import CompiledPlan
@@ -59,7 +59,7 @@ def measure() -> dict[str, float]:
 
 def _applications(draw: random.Random, products: int) -> Sequence[Application]:
     return [
-        wire.application(application(f"{place:010d}", product_code=plans.code(draw.randrange(products))))
+        applications.application(application(f"{place:010d}", product_code=plans.code(draw.randrange(products))))
         for place in range(_DECISIONS)
     ]
 

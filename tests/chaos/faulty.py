@@ -122,10 +122,10 @@ class AcknowledgesBeforeCommit(GroupCommit):
 
     def __init__(self, writer: OrderWriter, pace: CommitPace) -> None:
         super().__init__(writer, replace(pace, minimum_gap_seconds=LATE_SECONDS))
-        self._late: set[asyncio.Task[bool]] = set()
+        self._late: set[asyncio.Future[bool]] = set()
 
     async def commit(self, write: Any) -> bool:
-        late = asyncio.create_task(super().commit(write))
+        late = asyncio.ensure_future(super().commit(write))
         self._late.add(late)
         late.add_done_callback(self._late.discard)
         return True

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from sluice.client import Sluice, errors
 from sluice.routing.v1 import decision_pb2, order_pb2, plan_pb2, routing_pb2
-from sluice_server.api.routing import recorded, wire
+from sluice_server.api.routing import applications, recorded
 from sluice_server.cli.connection import DEFAULT_ADDRESS, ActorName, Address, AsJson, output, problems, server
 from sluice_server.domain.errors import SluiceError
 from sluice_server.domain.identity import made_at
@@ -119,7 +119,7 @@ def _verify(
     stored = recorded.decision(message)
     found = Verification(stored.decision_id, (), ())
     if plan is not None:
-        found = verify_decision(stored, wire.application(order.application), plan)
+        found = verify_decision(stored, applications.application(order.application), plan)
     called = {submission.insurer_id for submission in order.submissions}
     unfounded = [
         Difference(f"candidates[{c.insurer_id}].excluded_because", FAILED_BEFORE, "the order has no submission to it")

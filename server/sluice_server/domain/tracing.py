@@ -37,6 +37,10 @@ class Tracer(Protocol):
         """A span that ends with its ``with`` block; an exception that leaves the block fails it."""
         ...
 
+    def recording(self) -> bool:
+        """Whether a span that begins now may be kept. The hot path asks first: also one that is dropped costs."""
+        ...
+
     def headers(self) -> Mapping[str, str]:
         """What carries the present span to another process (``traceparent`` …); empty when nothing is traced."""
         ...
@@ -49,6 +53,9 @@ class Untraced:
         self, name: str, *, kind: SpanKind = SpanKind.INTERNAL, attributes: Mapping[str, AttributeValue] | None = None
     ) -> AbstractContextManager[Span]:
         return nullcontext(_SILENT)
+
+    def recording(self) -> bool:
+        return False
 
     def headers(self) -> Mapping[str, str]:
         return {}

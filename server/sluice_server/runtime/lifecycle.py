@@ -72,7 +72,7 @@ class Service:
     """A gRPC service: its full name, and what adds its servicer to a server."""
 
     name: str
-    add: Callable[[grpc.aio.Server], None]
+    add: Callable[[Any], None]
     needs_ready: bool = True
     """Whether it is NOT_SERVING while the application is not ready."""
 
@@ -154,7 +154,7 @@ class Server:
             started.push_async_callback(self._metrics.stop)
             await self._metrics.start()
             self.metrics_port = self._metrics.port
-        interceptors = pipeline(
+        calls = pipeline(
             clock=self._clock,
             registry=self._registry,
             tracer=telemetry.call_tracer,
@@ -164,12 +164,13 @@ class Server:
             roles=roles,
             client_certificates=settings.tls_client_ca is not None,
         )
-        server = self._grpc = grpc.aio.server(interceptors=[interceptors], options=GRPC_OPTIONS)
+        server = self._grpc = grpc.aio.server(options=GRPC_OPTIONS)
+        server.add_generic_rpc_handlers((calls,))
         for service in application.services:
-            service.add(server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+            service.add(calls)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, calls)
         names = [service.name for service in application.services]
-        add_reflection(server, [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name])
+        add_reflection(calls, [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name])
         self.port = self._listen(server)
         readiness = Readiness(
             self._health,
@@ -181,7 +182,7 @@ class Server:
 
         async def drain() -> None:
             await self._health.enter_graceful_shutdown()
-            await interceptors.end_subscriptions()
+            await calls.end_subscriptions()
             await server.stop(self._drain_seconds)
 
         started.push_async_callback(drain)

@@ -17,6 +17,8 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 
+from sluice_server.api.interceptors import Pipeline
+
 SERVICE_NAME = "grpc.reflection.v1alpha.ServerReflection"
 STABLE_SERVICE_NAME = "grpc.reflection.v1.ServerReflection"
 """The same messages under the name that newer clients try first."""
@@ -93,7 +95,7 @@ class Reflection(reflection_pb2_grpc.ServerReflectionServicer):  # type: ignore[
                 self._add_from_pool(dependency)
 
 
-def add_reflection(server: grpc.aio.Server, service_names: Sequence[str]) -> None:
+def add_reflection(server: Pipeline, service_names: Sequence[str]) -> None:
     """Serves reflection for the named services, under both of its names."""
     servicer = Reflection(service_names, contract_descriptors())
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)

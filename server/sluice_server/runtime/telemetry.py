@@ -17,6 +17,7 @@ from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from sluice_server.api.context import current_call
 from sluice_server.domain.tracing import AttributeValue, Span, SpanKind, Tracer, Untraced
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _KINDS = {
     SpanKind.CLIENT: trace.SpanKind.CLIENT,
     SpanKind.SERVER: trace.SpanKind.SERVER,
 }
+_NOT_RECORDED = Untraced().span("")
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -128,14 +130,24 @@ class _Recording:
     def span(
         self, name: str, *, kind: SpanKind = SpanKind.INTERNAL, attributes: Mapping[str, AttributeValue] | None = None
     ) -> AbstractContextManager[Span]:
+        call = current_call()
+        if call is not None and call.unsampled:
+            return _NOT_RECORDED
         parent = trace.get_current_span().get_span_context()
         if parent.is_valid:
             if not parent.trace_flags.sampled:
-                return _not_recorded()
+                return _NOT_RECORDED
         elif self._random_float() >= self._ratio:
             # Background work that begins a trace of its own. What is inside must not decide again.
             return _not_recorded_root()
         return self._recorded(name, kind, attributes)
+
+    def recording(self) -> bool:
+        call = current_call()
+        if call is not None and call.unsampled:
+            return False
+        parent = trace.get_current_span().get_span_context()
+        return not parent.is_valid or parent.trace_flags.sampled
 
     @contextmanager
     def _recorded(self, name: str, kind: SpanKind, attributes: Mapping[str, AttributeValue] | None) -> Iterator[Span]:
@@ -170,15 +182,15 @@ class _RecordedSpan:
 def _not_recorded_root() -> Iterator[Span]:
     context = trace.SpanContext(random.getrandbits(128) | 1, random.getrandbits(64) | 1, is_remote=False)
     unrecorded = trace.use_span(NonRecordingSpan(context), record_exception=False, set_status_on_exception=False)
-    with unrecorded, _not_recorded() as span:
+    with unrecorded, _NOT_RECORDED as span:
         yield span
 
 
-def _not_recorded() -> AbstractContextManager[Span]:
-    return Untraced().span("")
-
-
 def _headers() -> Mapping[str, str]:
+    call = current_call()
+    if call is not None and call.unsampled:
+        # Its trace has no context to be found in: most such calls never need one.
+        return {"traceparent": f"00-{call.trace_id}-{random.getrandbits(64) | 1:016x}-00"}
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier

@@ -24,7 +24,9 @@ class SqlDecisionLog:
     async def record(self, order: Order | OpenOrder) -> Order:
         """Stores a new order with its decisions and submissions and returns it, or the one that is stored already."""
         write = self._new(order)
-        return await self._recorded(order, write, await self._commits.commit(write))
+        took_place = await self._commits.commit(write)
+        # Nearly always: asked here, because another coroutine would cost more than the question.
+        return order if took_place and isinstance(order, Order) else await self._recorded(order, write, took_place)
 
     async def record_all(self, orders: Sequence[Order | OpenOrder]) -> Sequence[Order | Exception]:
         """What ``record`` does, for many in shared commits: in each place the order, or what ``record`` would raise."""
@@ -37,11 +39,14 @@ class SqlDecisionLog:
                 results[place] = error
         answers = await self._commits.commit_all(list(writes.values()))
         for place, answer in zip(writes, answers, strict=True):
+            order = orders[place]
             if isinstance(answer, Exception):
                 results[place] = answer
+            elif answer and isinstance(order, Order):
+                results[place] = order
             else:
                 try:
-                    results[place] = await self._recorded(orders[place], writes[place], answer)
+                    results[place] = await self._recorded(order, writes[place], answer)
                 except SluiceError as error:
                     results[place] = error
         return [results[place] for place in range(len(orders))]

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sluice_server.domain.errors import ConcurrentChange, Exhausted, SluiceError, Unavailable
 from sluice_server.store.faults import meaning
@@ -34,10 +35,30 @@ class CommitPace:
     """Writes that wait; more are refused with Exhausted."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    write: Write
-    done: asyncio.Future[bool]
+class _Waiting(NamedTuple):
+    """What one caller waits for."""
+
+    writes: Sequence[Write]
+    alone: asyncio.Future[bool] | None
+    """Of a single write."""
+    together: asyncio.Future[Sequence[bool | Exception]] | None
+    """Of many."""
+
+    def tell(self, answers: Sequence[bool | Exception]) -> None:
+        """To a caller that still waits: for each write what ``OrderWriter.write`` answers, or what became of it."""
+        if self.together is not None:
+            if not self.together.done():
+                self.together.set_result(answers)
+        elif self.alone is not None and not self.alone.done():
+            (answer,) = answers
+            if isinstance(answer, Exception):
+                self.alone.set_exception(answer)
+            else:
+                self.alone.set_result(answer)
+
+    def fail(self, error: Exception) -> None:
+        """Tells the same of all its writes."""
+        self.tell([error] * len(self.writes))
 
 
 class GroupCommit:
@@ -48,6 +69,7 @@ class GroupCommit:
         self._pace = pace
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting] = deque()
+        self._count = 0
         self._arrived = asyncio.Event()
         self._closing = asyncio.Event()
         self._task = self._loop.create_task(self._run(), name="group-commit")
@@ -55,47 +77,42 @@ class GroupCommit:
     @property
     def waiting(self) -> int:
         """Writes that no commit has taken yet."""
-        return len(self._waiting)
+        return self._count
 
-    async def commit(self, write: Write) -> bool:
-        """Durable when it returns; see ``OrderWriter.write`` for the answer. A caller that is cancelled meanwhile
-        leaves the write as it is. Raises Unavailable and, when too many wait, Exhausted."""
+    def commit(self, write: Write) -> Awaitable[bool]:
+        """Durable when it has been awaited; see ``OrderWriter.write`` for the answer. A caller that is cancelled
+        meanwhile leaves the write as it is. Raises Unavailable and, when too many wait, Exhausted."""
         self._admit(1)
-        return await self._enqueue(write)
+        done: asyncio.Future[bool] = self._loop.create_future()
+        self._enqueue(_Waiting((write,), done, None))
+        return done
 
     async def commit_all(self, writes: Sequence[Write]) -> Sequence[bool | Exception]:
-        """Many of one caller: for each what ``commit`` answers or raises. All are taken or none."""
+        """Many new orders of one caller: for each what ``commit`` answers or raises. All are taken or none, into the
+        same commit."""
+        if not writes:
+            return []
         try:
             self._admit(len(writes))
         except SluiceError as error:
             return [error] * len(writes)
-        answers: list[bool | Exception] = []
-        waiting = [self._enqueue(write) for write in writes]
-        try:
-            # One after the other costs one wake-up for each commit; to wait for all at once, one for each write.
-            for done in waiting:
-                try:
-                    answers.append(await done)
-                except Exception as error:  # noqa: BLE001 - told in its place
-                    answers.append(error)
-        finally:
-            for done in waiting[len(answers) :]:
-                done.cancel()
-        return answers
+        done: asyncio.Future[Sequence[bool | Exception]] = self._loop.create_future()
+        self._enqueue(_Waiting(writes, None, done))
+        return await done
 
     def _admit(self, count: int) -> None:
         if self._closing.is_set():
             raise Unavailable("the store is closing; repeat the call at another replica")
         if self._task.done():
             raise RuntimeError("the group commit has ended") from self._task.exception()
-        if len(self._waiting) + count > self._pace.maximum_waiting:
+        if self._count + count > self._pace.maximum_waiting:
             raise Exhausted(f"{self._pace.maximum_waiting} writes wait for the database; repeat later")
 
-    def _enqueue(self, write: Write) -> asyncio.Future[bool]:
-        done: asyncio.Future[bool] = self._loop.create_future()
-        self._waiting.append(_Waiting(write, done))
-        self._arrived.set()
-        return done
+    def _enqueue(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        if not self._count:
+            self._arrived.set()
+        self._count += len(waiting.writes)
 
     async def close(self) -> None:
         """Takes no more writes, commits those that wait, ends the connection."""
@@ -119,8 +136,9 @@ class GroupCommit:
                 if self._closing.is_set():
                     return
         finally:
+            self._count = 0
             while self._waiting:
-                _fail(self._waiting.popleft(), Unavailable("the store has ended; repeat the call"))
+                self._waiting.popleft().fail(Unavailable("the store has ended; repeat the call"))
 
     async def _gather_until(self, moment: float) -> None:
         """Until then more may come; a store that closes does not wait for them."""
@@ -135,46 +153,48 @@ class GroupCommit:
     def _take(self) -> list[_Waiting]:
         """The next batch: an order has one change in it at most, a second one waits for the next batch."""
         batch: list[_Waiting] = []
+        rows = 0
         changed: set[str] = set()
         later: list[_Waiting] = []
-        while self._waiting and len(batch) < _ROWS_OF_A_BATCH:
+        while self._waiting and rows < _ROWS_OF_A_BATCH:
             waiting = self._waiting.popleft()
-            if not waiting.write.new:
-                if waiting.write.application_id in changed:
+            writes = waiting.writes
+            if not writes[0].new:
+                if writes[0].application_id in changed:
                     later.append(waiting)
                     continue
-                changed.add(waiting.write.application_id)
+                changed.add(writes[0].application_id)
+            rows += len(writes)
             batch.append(waiting)
+        self._count -= rows
         self._waiting.extendleft(reversed(later))
         return batch
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         """Tells every call of the batch what became of it, whatever happens."""
+        try:
+            answers = await self._written([write for waiting in batch for write in waiting.writes])
+        except BaseException:
+            for waiting in batch:
+                waiting.fail(Unavailable("the store has ended; repeat the call"))
+            raise
+        place = 0
+        for waiting in batch:
+            end = place + len(waiting.writes)
+            waiting.tell(answers[place:end])
+            place = end
+
+    async def _written(self, writes: Sequence[Write]) -> Sequence[bool | Exception]:
+        """For each what the writer answers, or what its caller is to get instead."""
         for attempt in range(1, _REPEATS + 1):
             try:
-                answers = await self._writer.write([waiting.write for waiting in batch])
+                return await self._writer.write(writes)
             except Exception as error:  # noqa: BLE001 - every kind of error belongs to the calls that wait
                 known = meaning(error)
                 if isinstance(known, ConcurrentChange) and attempt < _REPEATS:
                     continue
-                if known is None and len(batch) > 1:
+                if known is None and len(writes) > 1:
                     # One write that the database refuses must not fail the others.
-                    for waiting in batch:
-                        await self._commit([waiting])
-                    return
-                for waiting in batch:
-                    _fail(waiting, meaning(error) or error)
-                return
-            except BaseException:
-                for waiting in batch:
-                    _fail(waiting, Unavailable("the store has ended; repeat the call"))
-                raise
-            break
-        for waiting, answer in zip(batch, answers, strict=True):
-            if not waiting.done.done():
-                waiting.done.set_result(answer)
-
-
-def _fail(waiting: _Waiting, error: BaseException) -> None:
-    if not waiting.done.done():
-        waiting.done.set_exception(error)
+                    return [answer for write in writes for answer in await self._written([write])]
+                return [meaning(error) or error for _ in writes]
+        raise AssertionError("the last attempt returns")

@@ -5,12 +5,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from sluice_server.domain.orders.model import Order
 from sluice_server.domain.orders.open_order import OpenOrder
 from sluice_server.store.counts import Standing, standing_of
-from sluice_server.store.rows import Codec, Row, change_row, decision_row, order_row, submission_row
+from sluice_server.store.rows import (
+    Codec,
+    Row,
+    change_row,
+    decision_row,
+    first_row,
+    is_first,
+    order_row,
+    submission_row,
+)
+
+
+class FirstWrite:
+    """A new order with its first decision and nothing else: what nearly every call of Route writes. It takes half the
+    values of the general write, because most columns follow from others."""
+
+    __slots__ = ("application_id", "row")
+
+    new: ClassVar[bool] = True
+
+    def __init__(self, application_id: str, row: Row) -> None:
+        self.application_id = application_id
+        self.row = row
+        """By FIRST_COLUMNS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +65,8 @@ class OpenWrite:
     """The order is not to be stored with the insurer that the books give: that is why the write did not take place."""
 
 
-Write = OrderWrite | OpenWrite
+PlainWrite = FirstWrite | OrderWrite
+Write = PlainWrite | OpenWrite
 
 
 class OrderWriter(Protocol):
@@ -61,8 +85,10 @@ class OrderWriter(Protocol):
     async def close(self) -> None: ...
 
 
-def new_order(order: Order, codec: Codec) -> OrderWrite:
+def new_order(order: Order, codec: Codec) -> PlainWrite:
     """Stores the order, unless its application_id is known."""
+    if is_first(order):
+        return FirstWrite(order.application.application_id, first_row(order, codec))
     return _write(order, codec, order_row(order, codec), new=True)
 
 

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sluice_server.domain.errors import ConcurrentChange
 from sluice_server.store.counts import COUNT_COLUMNS, UPSERT, CountChanges, standing
 from sluice_server.store.engine import CONNECT_SECONDS
-from sluice_server.store.order_write import OrderWrite, Write
+from sluice_server.store.order_write import FirstWrite, OrderWrite, PlainWrite, Write
+from sluice_server.store.postgres_first import write_first
 from sluice_server.store.rows import (
     ASYNCPG,
     CHANGEABLE_COLUMNS,
@@ -82,19 +83,24 @@ class PostgresWriter:
                     return await write_settled_postgres(driver, writes, partial(self._write_plain, driver))
         raise ConcurrentChange("others store the same applications at the same moment; repeat the call")
 
-    async def _write_plain(self, driver: Any, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+    async def _write_plain(self, driver: Any, writes: Sequence[PlainWrite]) -> Sequence[bool]:
+        firsts = [write for write in writes if isinstance(write, FirstWrite)]
+        if len(firsts) == len(writes):
+            return await write_first(driver, firsts, self._shard) if firsts else []  # one statement is one transaction
+        others = [write for write in writes if isinstance(write, OrderWrite)]
+        async with driver.transaction():
+            of_first = await write_first(driver, firsts, self._shard) if firsts else []
+            done = {FirstWrite: iter(of_first), OrderWrite: iter(await self._write_others(driver, others))}
+        return [next(done[type(write)]) for write in writes]
+
+    async def _write_others(self, driver: Any, writes: Sequence[OrderWrite]) -> Sequence[bool]:
         new: dict[str, OrderWrite] = {}
         for write in writes:
             if write.new:
                 new.setdefault(write.application_id, write)
+        stored = await self._insert(driver, new) if new else set()
         changes = [write for write in writes if not write.new]
-        if not changes:
-            stored = await self._insert(driver, new)  # one statement is one transaction
-            changed: set[str] = set()
-        else:
-            async with driver.transaction():
-                stored = await self._insert(driver, new) if new else set()
-                changed = await self._change(driver, changes)
+        changed = await self._change(driver, changes) if changes else set()
         return [
             write.application_id in stored and new[write.application_id] is write
             if write.new

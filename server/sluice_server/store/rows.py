@@ -9,7 +9,15 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-from sluice_server.domain.orders.model import Order, OrderState, Outcome, ReportFlag, Submission, SubmissionKind
+from sluice_server.domain.orders.model import (
+    FINAL_STATES,
+    Order,
+    OrderState,
+    Outcome,
+    ReportFlag,
+    Submission,
+    SubmissionKind,
+)
 from sluice_server.domain.routing.model import Decision
 from sluice_server.store.content import APPLICATION, DECISION
 from sluice_server.store.types import json_text, to_microseconds
@@ -33,6 +41,25 @@ ORDER_COLUMNS = (
     "finished_at",
     "version",
 )
+FIRST_COLUMNS = (
+    "application_id",
+    "fingerprint",
+    "state",
+    "product_code",
+    "product_line",
+    "insurer_id",
+    "application",
+    "submit_requested",
+    "next_attempt_at",
+    "at",
+    "final",
+    "decision_id",
+    "disposition",
+    "plan_version",
+    "content",
+)
+"""Of an order that has its first decision and nothing else. ``at``: when it was received, decided and changed last;
+``final``: whether that has ended it."""
 CHANGEABLE_COLUMNS = (
     "state",
     "insurer_id",
@@ -130,6 +157,44 @@ def order_row(order: Order, codec: Codec) -> Row:
         updated_at,
         updated_at if order.final else None,
         order.version,
+    )
+
+
+def is_first(order: Order) -> bool:
+    """Whether FIRST_COLUMNS say all there is to say about a new order."""
+    decisions, at = order.decisions, order.created_at
+    return (
+        len(decisions) == 1
+        and not order.submissions
+        and decisions[0].number == 1
+        and decisions[0].decided_at is at
+        and order.updated_at is at
+        and order.version == 0
+        and order.attempts == 0
+        and not order.incident_id
+        and not order.policy_number
+    )
+
+
+def first_row(order: Order, codec: Codec) -> Row:
+    """In the order of FIRST_COLUMNS."""
+    application, decision, next_attempt_at = order.application, order.decisions[0], order.next_attempt_at
+    return (
+        application.application_id,
+        codec.digest(order.fingerprint),
+        order.state.value,
+        application.product_code,
+        application.product_line,
+        decision.insurer_id,
+        application.content().decode(),
+        order.submit_requested,
+        None if next_attempt_at is None else codec.time(next_attempt_at),
+        codec.time(order.created_at),
+        order.state in FINAL_STATES,
+        decision.decision_id,
+        decision.disposition.value,
+        decision.plan_version,
+        codec.json(DECISION.encode(decision)),
     )
 
 

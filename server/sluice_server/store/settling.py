@@ -12,7 +12,7 @@ from typing import Any
 
 from sluice_server.domain.routing.books import Books, needs
 from sluice_server.store.books import lock_postgres, read_sqlite, write_postgres, write_sqlite
-from sluice_server.store.order_write import OpenWrite, OrderWrite, Write, changed_order, new_order
+from sluice_server.store.order_write import FirstWrite, OpenWrite, PlainWrite, Write, changed_order, new_order
 from sluice_server.store.rows import ASYNCPG, SQLITE3, Codec
 from sluice_server.store.types import json_text
 
@@ -21,7 +21,15 @@ class Overtaken(Exception):
     """Another transaction has stored an order under an application_id that was free a moment ago."""
 
 
-def all_plain(writes: Sequence[Write]) -> Sequence[OrderWrite] | None:
+def all_first(writes: Sequence[Write]) -> Sequence[FirstWrite] | None:
+    """The writes when all of them are new orders with their first decisions."""
+    for write in writes:
+        if type(write) is not FirstWrite:
+            return None
+    return writes  # type: ignore[return-value]  # checked one by one
+
+
+def all_plain(writes: Sequence[Write]) -> Sequence[PlainWrite] | None:
     """The writes when none of them is open."""
     for write in writes:
         if type(write) is OpenWrite:
@@ -32,7 +40,7 @@ def all_plain(writes: Sequence[Write]) -> Sequence[OrderWrite] | None:
 def write_settled_sqlite(
     connection: sqlite3.Connection,
     writes: Sequence[Write],
-    apply: Callable[[sqlite3.Connection, Sequence[OrderWrite]], Sequence[bool]],
+    apply: Callable[[sqlite3.Connection, Sequence[PlainWrite]], Sequence[bool]],
 ) -> Sequence[bool]:
     """Settles, and writes with ``apply``, in a transaction that has begun."""
     opened = [write for write in writes if isinstance(write, OpenWrite)]
@@ -45,7 +53,7 @@ def write_settled_sqlite(
 
 
 async def write_settled_postgres(
-    driver: Any, writes: Sequence[Write], apply: Callable[[Sequence[OrderWrite]], Any]
+    driver: Any, writes: Sequence[Write], apply: Callable[[Sequence[PlainWrite]], Any]
 ) -> Sequence[bool]:
     """Settles, and writes with ``apply``, in a transaction that has begun. Raises Overtaken: it is to be rolled back
     then and begun again."""
@@ -69,9 +77,9 @@ async def write_settled_postgres(
 
 def _settled(
     writes: Sequence[Write], versions: Mapping[str, int], books: Books, codec: Codec
-) -> list[OrderWrite | None]:
+) -> list[PlainWrite | None]:
     """The writes in their order; None for those that do not take place. ``books`` are carried on."""
-    results: list[OrderWrite | None] = []
+    results: list[PlainWrite | None] = []
     earlier: set[str] = set()
     for write in writes:
         if write.new and write.application_id in earlier:
@@ -83,7 +91,7 @@ def _settled(
     return results
 
 
-def _settled_one(write: OpenWrite, versions: Mapping[str, int], books: Books, codec: Codec) -> OrderWrite | None:
+def _settled_one(write: OpenWrite, versions: Mapping[str, int], books: Books, codec: Codec) -> PlainWrite | None:
     write.settled, write.declined = None, False
     if versions.get(write.application_id) != (None if write.new else write.version):
         return None
@@ -98,7 +106,7 @@ def _settled_one(write: OpenWrite, versions: Mapping[str, int], books: Books, co
     return encoded
 
 
-def _answers(settled: Sequence[OrderWrite | None], applied: Sequence[bool]) -> list[bool]:
+def _answers(settled: Sequence[PlainWrite | None], applied: Sequence[bool]) -> list[bool]:
     answers = iter(applied)
     return [write is not None and next(answers) for write in settled]
 

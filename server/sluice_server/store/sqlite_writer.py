@@ -16,7 +16,7 @@ import orjson
 
 from sluice_server.store.counts import COUNT_COLUMNS, UPSERT, CountChanges, standing
 from sluice_server.store.engine import BUSY_SECONDS, sqlite_pragmas
-from sluice_server.store.order_write import OrderWrite, Write
+from sluice_server.store.order_write import FirstWrite, OrderWrite, PlainWrite, Write
 from sluice_server.store.rows import (
     CHANGEABLE_COLUMNS,
     DECISION_COLUMNS,
@@ -27,12 +27,11 @@ from sluice_server.store.rows import (
     Codec,
     Row,
 )
-from sluice_server.store.settling import all_plain, write_settled_sqlite
+from sluice_server.store.settling import all_first, all_plain, write_settled_sqlite
+from sluice_server.store.sqlite_first import ROWS_AT_ONCE, prepare, write_first
 from sluice_server.store.types import from_microseconds, json_text
 from sluice_server.store.unit_of_work import WriteGate
 
-_ROWS_AT_ONCE = 256
-"""Rows of one statement at most."""
 _SIZE_STEP = 64
 """Up to here there is a statement for every number of rows, beyond only for multiples: few are ever compiled."""
 _STATEMENTS = 512
@@ -63,6 +62,9 @@ class SqliteWriter:
     def _write(self, writes: Sequence[Write]) -> Sequence[bool]:
         connection = self._connection or self._connect()
         try:
+            firsts = all_first(writes)
+            if firsts is not None and len(firsts) <= ROWS_AT_ONCE:
+                return write_first(connection, firsts)  # one statement is one transaction
             connection.execute("BEGIN IMMEDIATE")
             plain = all_plain(writes)
             results = (
@@ -85,6 +87,7 @@ class SqliteWriter:
         )
         for pragma in sqlite_pragmas():
             connection.execute(pragma)
+        prepare(connection)
         self._connection = connection
         return connection
 
@@ -95,7 +98,16 @@ class SqliteWriter:
             connection.close()
 
 
-def _apply(connection: sqlite3.Connection, writes: Sequence[OrderWrite]) -> Sequence[bool]:
+def _apply(connection: sqlite3.Connection, writes: Sequence[PlainWrite]) -> Sequence[bool]:
+    firsts = [write for write in writes if isinstance(write, FirstWrite)]
+    others = [write for write in writes if isinstance(write, OrderWrite)]
+    if not others:
+        return write_first(connection, firsts)
+    done = {FirstWrite: iter(write_first(connection, firsts)), OrderWrite: iter(_apply_others(connection, others))}
+    return [next(done[type(write)]) for write in writes]
+
+
+def _apply_others(connection: sqlite3.Connection, writes: Sequence[OrderWrite]) -> Sequence[bool]:
     counts = CountChanges()
     new: dict[str, OrderWrite] = {}
     for write in writes:
@@ -163,7 +175,7 @@ def _insert(
 def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     start = 0
     while start < len(rows):
-        left = min(_ROWS_AT_ONCE, len(rows) - start)
+        left = min(ROWS_AT_ONCE, len(rows) - start)
         size = left if left <= _SIZE_STEP else left - left % _SIZE_STEP
         yield rows[start : start + size]
         start += size

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice_server.api.routing import recorded, wire
+from sluice_server.api.routing import recorded, render
 from sluice_server.domain.errors import NoRuleMatches
 from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.model import Application, Binding, Candidate, Decision, Disposition
@@ -58,7 +58,7 @@ async def test_whatever_the_breakers_said_and_whoever_failed_the_decision_comes_
     decision = await decided(source, of, traffic=traffic(admitted), failed=failed, number=number)
     assert differing(decision, source, of) == []
     # As a client reads it.
-    assert differing(recorded.decision(wire.decision_message(decision)), source, of) == []
+    assert differing(recorded.decision(render.decision_message(decision)), source, of) == []
 
 
 @settings(deadline=None)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
-from sluice_server.api.access import ACCESS
+from sluice_server.api.access import Access
 from sluice_server.api.context import ServerCall
 from sluice_server.api.interceptors.log import REQUEST_ID, is_request_id
-from sluice_server.api.interceptors.pipeline import REQUEST_ID_KEY, Proceed
+from sluice_server.api.interceptors.pipeline import REQUEST_ID_KEY, Hooks, Method
 from sluice_server.domain.context import Actor, CallContext, Clock, Role
 from sluice_server.domain.errors import InvalidInput, PermissionDenied, Violation
 
@@ -18,6 +17,7 @@ ACTOR_BINARY_KEY = "sluice-actor-bin"
 """The same in UTF-8, for names that are not ASCII."""
 MAX_ACTOR_CHARACTERS = 128
 ANONYMOUS = Actor("anonymous")
+_KEYS = frozenset({ACTOR_KEY, ACTOR_BINARY_KEY, REQUEST_ID_KEY})
 
 
 class Identify:
@@ -35,8 +35,29 @@ class Identify:
         self._roles = roles
         self._certificates = certificates
 
-    async def __call__(self, call: ServerCall, proceed: Proceed) -> Any:
-        access = ACCESS.get(call.method)
+    def around(self, method: Method) -> Hooks:
+        access, certificates = method.access, self._certificates
+        clock, no_actor_needed = self._clock, access is None or not access.control
+
+        def enter(call: ServerCall) -> None:
+            metadata = call.metadata
+            if certificates or not no_actor_needed or not metadata.keys().isdisjoint(_KEYS):
+                actor = self._checked(call, access)
+            else:
+                # Nothing was declared that could be wrong, and the anonymous have every role.
+                actor = ANONYMOUS
+            remaining = call.grpc_context.time_remaining()
+            call.context = CallContext(
+                actor,
+                call.request_id,
+                call.trace_id,
+                None if remaining is None else clock.now() + timedelta(0, remaining),
+            )
+
+        return Hooks(enter=enter)
+
+    def _checked(self, call: ServerCall, access: Access | None) -> Actor:
+        """The actor. Raises InvalidInput and PermissionDenied."""
         actor = self._actor(call)
         violations = []
         if actor is None:
@@ -64,14 +85,7 @@ class Identify:
                 f"{actor.name} may not call {call.method.rpartition('/')[2]}; it needs one of the roles: {needed}",
                 needed_roles=needed,
             )
-        remaining = call.grpc_context.time_remaining()
-        call.context = CallContext(
-            actor=actor,
-            request_id=call.request_id,
-            trace_id=call.trace_id,
-            deadline=None if remaining is None else self._clock.now() + timedelta(seconds=remaining),
-        )
-        return await proceed(call)
+        return actor
 
     def _actor(self, call: ServerCall) -> Actor | None:
         names = call.grpc_context.auth_context().get("x509_common_name") if self._certificates else None

@@ -6,15 +6,14 @@ import logging
 import random
 import re
 import time
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 import grpc
 import structlog
 
-from sluice_server.api.access import ACCESS
 from sluice_server.api.context import ServerCall
 from sluice_server.api.errors import CallFailed
-from sluice_server.api.interceptors.pipeline import REQUEST_ID_KEY, Proceed
+from sluice_server.api.interceptors.pipeline import REQUEST_ID_KEY, Hooks, Method
 
 # What may stand in logs and headers as it is.
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
@@ -32,38 +31,39 @@ class Log:
         # Asked first: to build a line that nobody wants costs structlog as much as all other interceptors together.
         self._plain = logging.getLogger("sluice.call")
 
-    async def __call__(self, call: ServerCall, proceed: Proceed) -> Any:
-        given = call.metadata.get(REQUEST_ID_KEY)
-        # A malformed one is refused later, where refusals are made; until then the call needs a name for the log.
-        call.request_id = given if is_request_id(given) else f"{random.getrandbits(128):032x}"
-        call.grpc_context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
-        started = time.perf_counter()
-        try:
-            answer = await proceed(call)
-        except CallFailed as failed:
+    def around(self, method: Method) -> Hooks:
+        level = logging.INFO if method.access is not None and method.access.control else logging.DEBUG
+        wanted, random_bits = self._plain.isEnabledFor, random.getrandbits
+
+        def enter(call: ServerCall) -> None:
+            given = call.metadata.get(REQUEST_ID_KEY)
+            # A malformed one is refused later, where refusals are made; until then the call needs a name for the log.
+            call.request_id = given if given and is_request_id(given) else f"{random_bits(128):032x}"
+            call.grpc_context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+
+        def leave(call: ServerCall) -> None:
+            if call.failed is not None:
+                self._failed(call)
+            elif wanted(level):
+                took = _milliseconds_since(call.started)
+                self._log.log(level, "call served", method=call.method, actor=_actor(call), milliseconds=took)
+
+        return Hooks(enter=enter, leave=leave)
+
+    def _failed(self, call: ServerCall) -> None:
+        took = _milliseconds_since(call.started)
+        if isinstance(call.failed, CallFailed):
             # A defect has been logged, with its traceback, where it was met.
             self._log.info(
                 "call failed",
                 method=call.method,
                 actor=_actor(call),
-                code=failed.failure.code.name,
-                reason=failed.failure.reason,
-                milliseconds=_milliseconds_since(started),
+                code=call.code.name,
+                reason=call.reason,
+                milliseconds=took,
             )
-            raise
-        except grpc.aio.AbortError:
-            raise
-        except BaseException:
-            self._log.info(
-                "call cancelled", method=call.method, actor=_actor(call), milliseconds=_milliseconds_since(started)
-            )
-            raise
-        access = ACCESS.get(call.method)
-        level = logging.INFO if access is not None and access.control else logging.DEBUG
-        if self._plain.isEnabledFor(level):
-            took = _milliseconds_since(started)
-            self._log.log(level, "call served", method=call.method, actor=_actor(call), milliseconds=took)
-        return answer
+        elif not isinstance(call.failed, grpc.aio.AbortError):
+            self._log.info("call cancelled", method=call.method, actor=_actor(call), milliseconds=took)
 
 
 def is_request_id(value: str | bytes | None) -> TypeGuard[str]:

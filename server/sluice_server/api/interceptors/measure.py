@@ -3,63 +3,85 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import grpc
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from sluice_server.api.context import ServerCall
-from sluice_server.api.errors import CallFailed
-from sluice_server.api.interceptors.pipeline import Proceed
-from sluice_server.api.interceptors.trace import ended_with
+from sluice_server.api.interceptors.pipeline import Hooks, Method
 
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-class Measure:
+@dataclass(slots=True)
+class _Tally:
+    """One method's calls. Only the event loop counts, so plain numbers do; the library's take a lock for each."""
+
+    timed: bool
+    running: int = 0
+    served: int = 0
+    failed: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    """By status and reason."""
+    seconds: float = 0.0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_SECONDS) + 1))
+
+
+class Measure(Collector):
     """Counts calls by method, status and reason, and times the unary ones (a stream's length says nothing)."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._calls = Counter("sluice_rpc_calls", "Finished calls.", ("method", "code", "reason"), registry=registry)
-        self._seconds = Histogram(
-            "sluice_rpc_seconds",
-            "Time from a unary call's arrival to its answer, in seconds.",
-            ("method",),
-            buckets=BUCKETS_SECONDS,
-            registry=registry,
-        )
-        self._running = Gauge("sluice_rpc_running", "Calls being served now.", ("method",), registry=registry)
-        # labels() looks up under a lock for every call.
-        self._of_method: dict[str, tuple[Counter, Histogram, Gauge]] = {}
+        self._tallies: dict[str, _Tally] = {}
+        registry.register(self)
 
-    async def __call__(self, call: ServerCall, proceed: Proceed) -> Any:
-        served, seconds, running = self._of_method.get(call.method) or self._add(call.method)
-        running.inc()
-        started = time.perf_counter()
-        try:
-            answer = await proceed(call)
-        except CallFailed as failed:
-            self._calls.labels(call.method, failed.failure.code.name, failed.failure.reason).inc()
-            raise
-        except grpc.aio.AbortError:
-            self._calls.labels(call.method, ended_with(call).name, "").inc()
-            raise
-        except BaseException:
-            self._calls.labels(call.method, grpc.StatusCode.CANCELLED.name, "").inc()
-            raise
-        else:
-            served.inc()
-            return answer
-        finally:
-            running.dec()
-            if not call.streaming:
-                seconds.observe(time.perf_counter() - started)
+    def around(self, method: Method) -> Hooks:
+        tally = self._tallies[method.name] = _Tally(timed=not method.streaming)
+        ok, now, buckets = grpc.StatusCode.OK, time.perf_counter, tally.buckets
 
-    def _add(self, method: str) -> tuple[Counter, Histogram, Gauge]:
-        made = (
-            self._calls.labels(method, grpc.StatusCode.OK.name, ""),
-            self._seconds.labels(method),
-            self._running.labels(method),
+        def enter(call: ServerCall) -> None:
+            tally.running += 1
+
+        def leave(call: ServerCall) -> None:
+            tally.running -= 1
+            if call.code is ok:
+                tally.served += 1
+            else:
+                tally.failed[call.code.name, call.reason] += 1
+            if tally.timed:
+                took = now() - call.started
+                tally.seconds += took
+                buckets[bisect_left(BUCKETS_SECONDS, took)] += 1
+
+        return Hooks(enter=enter, leave=leave)
+
+    def collect(self) -> Iterator[Metric]:
+        """For Prometheus."""
+        calls = CounterMetricFamily("sluice_rpc_calls", "Finished calls.", labels=("method", "code", "reason"))
+        seconds = HistogramMetricFamily(
+            "sluice_rpc_seconds", "Time from a unary call's arrival to its answer, in seconds.", labels=("method",)
         )
-        self._of_method[method] = made
-        return made
+        running = GaugeMetricFamily("sluice_rpc_running", "Calls being served now.", labels=("method",))
+        for method, tally in tuple(self._tallies.items()):
+            running.add_metric((method,), tally.running)
+            if tally.served:
+                calls.add_metric((method, grpc.StatusCode.OK.name, ""), tally.served)
+            for (code, reason), count in tuple(tally.failed.items()):
+                calls.add_metric((method, code, reason), count)
+            if tally.timed:
+                seconds.add_metric((method,), _cumulative(tally.buckets), tally.seconds)
+        yield from (calls, seconds, running)
+
+    def describe(self) -> Iterator[Metric]:
+        """Its names, so that a second registration is refused; there are no methods yet."""
+        yield from self.collect()
+
+
+def _cumulative(buckets: list[int]) -> list[tuple[str, float]]:
+    """As Prometheus wants them: how many took at most so long."""
+    bounds = [*(str(bound) for bound in BUCKETS_SECONDS), "+Inf"]
+    return [(bound, float(sum(buckets[: place + 1]))) for place, bound in enumerate(bounds)]

@@ -1,28 +1,30 @@
 """Runs every RPC, whatever its kind, through one ordered list of interceptors.
 
-grpc.aio wraps handlers anew for each call and knows four kinds of them. Here a handler is wrapped once, streams are
-written through the context, and so an interceptor is one coroutine around the call, the same for all kinds.
+grpc.aio asks its interceptors anew for each call, wraps a coroutine around each, and knows four kinds of handlers. Here
+each method is wrapped once, streams are written through the context, and an interceptor says for each method what it
+does before and after its calls: plain functions, called in a row. Six coroutines around a call cost as much as the
+decision inside.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
 
-from sluice_server.api.context import ServerCall, enter_call
+from sluice_server.api.access import ACCESS, Access
+from sluice_server.api.context import ServerCall, current_call, enter_call
 from sluice_server.api.errors import STATUS_DETAILS_KEY, CallFailed
 from sluice_server.domain.errors import Unavailable
 
 REQUEST_ID_KEY = "sluice-request-id"
 HEALTH_WATCH = "grpc.health.v1.Health/Watch"
 LAST_WORD_SECONDS = 0.5
-
-Proceed = Callable[[ServerCall], Awaitable[Any]]
 
 
 class ServerStopping(Unavailable):
@@ -34,35 +36,67 @@ class ServerStopping(Unavailable):
         super().__init__("the server is stopping; call again, another replica or the next start will answer")
 
 
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What calls are made of."""
+
+    name: str
+    """Fully qualified, without the leading slash: ``sluice.routing.v1.Routing/Route``."""
+    streaming: bool
+    """Whether requests or responses are a stream."""
+    access: Access | None
+    """None: health and reflection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What one interceptor does around every call of a method; None where it has nothing to do."""
+
+    enter: Callable[[ServerCall], None] | None = None
+    """Before the call. When it raises, the call goes no further and its own ``leave`` is not run."""
+    translate: Callable[[ServerCall, BaseException], BaseException] | None = None
+    """What those further out get for what was raised inside."""
+    leave: Callable[[ServerCall], None] | None = None
+    """After the call, whatever became of it: ``call.code``, ``reason`` and ``failed`` tell. Must not raise."""
+
+
 class Interceptor(Protocol):
     """One concern around every call."""
 
-    async def __call__(self, call: ServerCall, proceed: Proceed) -> Any:
-        """Awaits ``proceed(call)`` once, or raises; returns what it returned (None where responses are a stream)."""
+    def around(self, method: Method) -> Hooks:
+        """Asked once for each method, so that whatever depends on the method alone is looked up once."""
         ...
 
 
-class Pipeline(grpc.aio.ServerInterceptor):
-    """The only interceptor that grpc.aio sees. ``interceptors`` run in their order, the first outermost."""
+class Pipeline(grpc.GenericRpcHandler):
+    """The only handler that grpc.aio sees: every method behind ``interceptors``, the first outermost.
+
+    Services are added to it as to a server (``add_…Servicer_to_server(servicer, pipeline)``).
+    """
 
     def __init__(self, interceptors: Sequence[Interceptor]) -> None:
         self.interceptors = tuple(interceptors)
+        self._handlers: list[grpc.GenericRpcHandler] = []
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self._subscriptions: dict[asyncio.Task[Any], ServerCall] = {}
         self._stopping = False
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        method = handler_call_details.method
-        wrapped = self._wrapped.get(method)
+    def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+        """What generated code calls to add a service."""
+        self._handlers += handlers
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: object) -> None:
+        """What generated code calls as well; the generic handlers know the same methods."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """The handler of a call's method, wrapped when it is first called; None when there is none."""
+        path = handler_call_details.method
+        wrapped = self._wrapped.get(path)
         if wrapped is None:
-            handler = await continuation(handler_call_details)
+            handler = next(filter(None, (each.service(handler_call_details) for each in self._handlers)), None)
             if handler is None:
                 return None
-            wrapped = self._wrapped[method] = self._wrap(method.removeprefix("/"), handler)
+            wrapped = self._wrapped[path] = self._wrap(path.removeprefix("/"), handler)
         return wrapped
 
     async def end_subscriptions(self) -> None:
@@ -79,33 +113,39 @@ class Pipeline(grpc.aio.ServerInterceptor):
             for task in silent:
                 task.cancel()
 
-    def _wrap(self, method: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
-        streaming = handler.request_streaming or handler.response_streaming
-        behavior: Any = handler.stream_stream or handler.stream_unary or handler.unary_stream or handler.unary_unary
-        innermost = _write_responses if handler.response_streaming else _answer
-        subscription = handler.response_streaming and method.rpartition("/")[2].startswith("Watch")
-
-        def serve(call: ServerCall) -> Awaitable[Any]:
-            served = innermost(behavior, call.request, call.grpc_context)
-            return self._subscribe(call, served) if subscription else served
-
-        proceed: Proceed = serve
-        for interceptor in reversed(self.interceptors):
-            proceed = _Around(interceptor, proceed)
+    def _wrap(self, name: str, handler: grpc.RpcMethodHandler[Any, Any]) -> grpc.RpcMethodHandler[Any, Any]:
+        method = Method(name, handler.request_streaming or handler.response_streaming, ACCESS.get(name))
+        hooks = [interceptor.around(method) for interceptor in self.interceptors]
+        enters = tuple((place, hook.enter) for place, hook in enumerate(hooks) if hook.enter is not None)
+        leaves = tuple(hook.leave for hook in reversed(hooks) if hook.leave is not None)
+        serve = self._serve(method, handler)
+        reads_on = handler.request_streaming
 
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             metadata: Any = context.invocation_metadata() or ()
-            call = ServerCall(method, streaming, request, context, dict(metadata))
+            call = ServerCall(name, context, dict(metadata))
             enter_call(call)
+            place = 0
             try:
-                return await proceed(call)
-            except CallFailed as failed:
+                for place, enter in enters:  # noqa: B007 - read when one of them raises
+                    enter(call)
+                place = len(hooks)
+                answer = await serve(request, context)
+            except BaseException as error:
+                ended = _unwound(hooks[:place], call, error)
+                if not isinstance(ended, CallFailed):
+                    if ended is error:
+                        raise
+                    raise ended from error
                 # The outermost place, so the only one that may abort: abort() raises, and whatever is around it would
                 # take that for another failure.
-                if handler.request_streaming:
+                if reads_on:
                     await _read_rest(context)
-                trailing = ((REQUEST_ID_KEY, call.request_id), (STATUS_DETAILS_KEY, failed.failure.details))
-                await context.abort(failed.failure.code, failed.failure.message, trailing)
+                trailing = ((REQUEST_ID_KEY, call.request_id), (STATUS_DETAILS_KEY, ended.failure.details))
+                await context.abort(ended.failure.code, ended.failure.message, trailing)
+            for leave in leaves:
+                leave(call)
+            return answer
 
         make: Any = {
             (False, False): grpc.unary_unary_rpc_method_handler,
@@ -120,14 +160,25 @@ class Pipeline(grpc.aio.ServerInterceptor):
         )
         return wrapped
 
-    async def _subscribe(self, call: ServerCall, serving: Awaitable[None]) -> None:
+    def _serve(self, method: Method, handler: grpc.RpcMethodHandler[Any, Any]) -> Callable[..., Awaitable[Any]]:
+        behavior: Any = handler.stream_stream or handler.stream_unary or handler.unary_stream or handler.unary_unary
+        if not handler.response_streaming:
+            # The generated base classes' methods are plain functions.
+            return behavior if inspect.iscoroutinefunction(behavior) else lambda *given: _answer(behavior, *given)
+        if not method.name.rpartition("/")[2].startswith("Watch"):
+            return lambda request, context: _write_responses(behavior, request, context)
+        return lambda request, context: self._subscribe(context, _write_responses(behavior, request, context))
+
+    async def _subscribe(self, context: Any, serving: Awaitable[None]) -> None:
         task = asyncio.current_task()
         assert task is not None, "grpc.aio runs every call in a task"
+        call = current_call()
+        assert call is not None, "set before it is served"
         self._subscriptions[task] = call
         try:
             await serving
         except asyncio.CancelledError:
-            if not self._stopping or call.grpc_context.cancelled():
+            if not self._stopping or context.cancelled():
                 raise
             task.uncancel()
             raise ServerStopping from None
@@ -135,22 +186,39 @@ class Pipeline(grpc.aio.ServerInterceptor):
             del self._subscriptions[task]
 
 
-class _Around:
-    """``interceptor`` with what comes after it bound."""
+def _unwound(hooks: Sequence[Hooks], call: ServerCall, error: BaseException) -> BaseException:
+    """Leaves a failed call by those that were entered, innermost first; what the caller gets."""
+    _note(call, error)
+    for hook in reversed(hooks):
+        if hook.translate is not None:
+            error = hook.translate(call, error)
+            _note(call, error)
+        if hook.leave is not None:
+            hook.leave(call)
+    return error
 
-    __slots__ = ("_interceptor", "_proceed")
 
-    def __init__(self, interceptor: Interceptor, proceed: Proceed) -> None:
-        self._interceptor = interceptor
-        self._proceed = proceed
+def _note(call: ServerCall, error: BaseException) -> None:
+    call.failed = error
+    match error:
+        case CallFailed():
+            call.code, call.reason = error.failure.code, error.failure.reason
+        case grpc.aio.AbortError():
+            call.code = _ended_with(call)
+        case _:
+            # Only a cancellation stays what it is: everything else becomes a CallFailed.
+            call.code = grpc.StatusCode.CANCELLED
 
-    def __call__(self, call: ServerCall) -> Awaitable[Any]:
-        return self._interceptor(call, self._proceed)
+
+def _ended_with(call: ServerCall) -> grpc.StatusCode:
+    """The status that a handler gave by its context's ``abort`` or ``set_code``."""
+    given: Any = call.grpc_context.code()
+    number = given.value[0] if isinstance(given, grpc.StatusCode) else given
+    return next((status for status in grpc.StatusCode if status.value[0] == number), grpc.StatusCode.UNKNOWN)
 
 
 async def _answer(behavior: Callable[..., Any], request: Any, context: Any) -> Any:
     answer = behavior(request, context)
-    # The generated base classes' methods are plain functions.
     return await answer if inspect.isawaitable(answer) else answer
 
 

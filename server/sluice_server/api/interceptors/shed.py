@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from prometheus_client import CollectorRegistry, Counter
 
-from sluice_server.api.access import ACCESS
 from sluice_server.api.context import ServerCall
-from sluice_server.api.interceptors.pipeline import Proceed
+from sluice_server.api.interceptors.pipeline import Hooks, Method
 from sluice_server.domain.errors import Exhausted
 
 RETRY_AFTER_SECONDS = 0.5
@@ -21,20 +18,23 @@ class Shed:
     """
 
     def __init__(self, max_in_flight: int, max_streams: int, registry: CollectorRegistry) -> None:
-        self._room = {False: max_in_flight, True: max_streams}
+        self._room = [max_in_flight, max_streams]
         self._shed = Counter("sluice_rpc_shed", "Calls refused because too many were in flight.", registry=registry)
 
-    async def __call__(self, call: ServerCall, proceed: Proceed) -> Any:
-        access = ACCESS.get(call.method)
-        if access is None or access.control:
-            return await proceed(call)
-        if not self._room[call.streaming]:
-            self._shed.inc()
-            raise Exhausted(
-                "too many calls in flight; try again a little later", retry_after_seconds=RETRY_AFTER_SECONDS
-            )
-        self._room[call.streaming] -= 1
-        try:
-            return await proceed(call)
-        finally:
-            self._room[call.streaming] += 1
+    def around(self, method: Method) -> Hooks:
+        if method.access is None or method.access.control:
+            return Hooks()
+        room, kind = self._room, int(method.streaming)
+
+        def enter(call: ServerCall) -> None:
+            if not room[kind]:
+                self._shed.inc()
+                raise Exhausted(
+                    "too many calls in flight; try again a little later", retry_after_seconds=RETRY_AFTER_SECONDS
+                )
+            room[kind] -= 1
+
+        def leave(call: ServerCall) -> None:
+            room[kind] += 1
+
+        return Hooks(enter=enter, leave=leave)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
 
 import grpc
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.trace.status import Status, StatusCode
 
 from sluice_server.api.context import ServerCall
-from sluice_server.api.errors import CallFailed
-from sluice_server.api.interceptors.pipeline import Proceed
+from sluice_server.api.interceptors.pipeline import Hooks, Method
 
 # Of a server's span: a caller's mistake is no error of the server.
 SERVER_ERRORS = frozenset(
@@ -29,7 +27,6 @@ SERVER_ERRORS = frozenset(
     }
 )
 _PROPAGATOR = TraceContextTextMapPropagator()
-_NOT_SAMPLED = TraceFlags(TraceFlags.DEFAULT)
 
 
 class Trace:
@@ -48,55 +45,26 @@ class Trace:
         self._ratio = sample_ratio
         self._random_float = random_float
 
-    async def __call__(self, call: ServerCall, proceed: Proceed) -> Any:
-        parent = self._parent(call)
-        if parent is not None:
-            call.trace_id = f"{parent.trace_id:032x}"
-        infrastructure = call.method.startswith("grpc.")
-        sampled = parent.trace_flags.sampled if parent else self._random_float() < self._ratio
-        if self._tracer is None or infrastructure or not sampled:
-            if parent is None and (self._tracer is None or infrastructure):
-                return await proceed(call)
-            # Carried on, so that everything downstream decides alike.
-            carried = parent or _unsampled()
-            call.trace_id = f"{carried.trace_id:032x}"
-            otel_context.attach(trace.set_span_in_context(NonRecordingSpan(carried)))
-            return await proceed(call)
-        return await self._recorded(self._tracer, parent, call, proceed)
+    def around(self, method: Method) -> Hooks:
+        tracer = None if method.access is None else self._tracer
+        random_float, ratio = self._random_float, self._ratio
 
-    async def _recorded(
-        self, tracer: trace.Tracer, parent: SpanContext | None, call: ServerCall, proceed: Proceed
-    ) -> Any:
-        around = trace.set_span_in_context(NonRecordingSpan(parent)) if parent else otel_context.Context()
-        span = tracer.start_span(
-            call.method,
-            context=around,
-            kind=SpanKind.SERVER,
-            attributes={"rpc.system.name": "grpc", "rpc.method": call.method},
-        )
-        call.trace_id = f"{span.get_span_context().trace_id:032x}"
-        otel_context.attach(trace.set_span_in_context(span))
-        code = grpc.StatusCode.OK
-        try:
-            return await proceed(call)
-        except CallFailed as failed:
-            code = failed.failure.code
-            span.set_attribute("sluice.reason", failed.failure.reason)
-            raise
-        except grpc.aio.AbortError:
-            code = ended_with(call)
-            raise
-        except BaseException:
-            # Only a cancellation comes here: everything else has become a CallFailed.
-            code = grpc.StatusCode.CANCELLED
-            raise
-        finally:
-            span.set_attribute("rpc.response.status_code", code.name)
-            span.set_attribute("sluice.request_id", call.request_id)
-            if code in SERVER_ERRORS:
-                span.set_attribute("error.type", code.name)
-                span.set_status(Status(StatusCode.ERROR))
-            span.end()
+        def enter(call: ServerCall) -> None:
+            parent = self._parent(call) if "traceparent" in call.metadata else None
+            if parent is None:
+                if tracer is None:
+                    return
+                if random_float() >= ratio:
+                    # Carried on by this mark, so that everything downstream decides alike.
+                    call.unsampled = True
+                    return
+            elif tracer is None or not parent.trace_flags.sampled:
+                call.trace_id = f"{parent.trace_id:032x}"
+                otel_context.attach(trace.set_span_in_context(NonRecordingSpan(parent)))
+                return
+            _begin(tracer, parent, call)
+
+        return Hooks(enter=enter, leave=None if tracer is None else _end)
 
     @staticmethod
     def _parent(call: ServerCall) -> SpanContext | None:
@@ -111,15 +79,27 @@ class Trace:
         return found if found.is_valid else None
 
 
-def _unsampled() -> SpanContext:
-    # Never zero, which W3C calls invalid.
-    return SpanContext(
-        random.getrandbits(128) | 1, random.getrandbits(64) | 1, is_remote=False, trace_flags=_NOT_SAMPLED
+def _begin(tracer: trace.Tracer, parent: SpanContext | None, call: ServerCall) -> None:
+    around = trace.set_span_in_context(NonRecordingSpan(parent)) if parent else otel_context.Context()
+    span = call.span = tracer.start_span(
+        call.method,
+        context=around,
+        kind=SpanKind.SERVER,
+        attributes={"rpc.system.name": "grpc", "rpc.method": call.method},
     )
+    call.trace_id = f"{span.get_span_context().trace_id:032x}"
+    otel_context.attach(trace.set_span_in_context(span))
 
 
-def ended_with(call: ServerCall) -> grpc.StatusCode:
-    """The status that a handler gave by its context's ``abort`` or ``set_code``."""
-    given: Any = call.grpc_context.code()
-    number = given.value[0] if isinstance(given, grpc.StatusCode) else given
-    return next((status for status in grpc.StatusCode if status.value[0] == number), grpc.StatusCode.UNKNOWN)
+def _end(call: ServerCall) -> None:
+    span = call.span
+    if span is None:
+        return
+    if call.reason:
+        span.set_attribute("sluice.reason", call.reason)
+    span.set_attribute("rpc.response.status_code", call.code.name)
+    span.set_attribute("sluice.request_id", call.request_id)
+    if call.code in SERVER_ERRORS:
+        span.set_attribute("error.type", call.code.name)
+        span.set_status(Status(StatusCode.ERROR))
+    span.end()

@@ -13,7 +13,8 @@ import structlog
 from sluice.routing.v1 import application_pb2, routing_pb2, routing_pb2_grpc
 from sluice_server.api.context import current_context
 from sluice_server.api.errors import failure_of
-from sluice_server.api.routing import simulation, wire
+from sluice_server.api.routing import applications as incoming
+from sluice_server.api.routing import render, simulation, wire
 from sluice_server.api.routing.limits import DEFAULT_REQUEST_LIMITS, RequestLimits
 from sluice_server.domain.context import CallContext
 from sluice_server.domain.orders.cancel import CancelOrder
@@ -63,8 +64,8 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
         self._limits = limits
 
     async def Route(self, request: routing_pb2.RouteRequest, context: _ServicerContext) -> routing_pb2.RouteResponse:
-        application = wire.application(request.application, given=request.HasField("application"), limits=self._limits)
-        return wire.route_response(await self._use.route(application, current_context()))
+        application = incoming.application_of(request, self._limits)
+        return render.route_response(await self._use.route(application, current_context()))
 
     async def RouteBatch(
         self, request: routing_pb2.RouteBatchRequest, context: _ServicerContext
@@ -83,23 +84,23 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
         self, request: routing_pb2.ExplainRouteRequest, context: _ServicerContext
     ) -> routing_pb2.ExplainRouteResponse:
         application, version = wire.explain(request, self._limits)
-        return wire.explanation_message(await self._use.explain(application, version, current_context()))
+        return render.explanation_message(await self._use.explain(application, version, current_context()))
 
     async def Submit(self, request: routing_pb2.SubmitRequest, context: _ServicerContext) -> routing_pb2.SubmitResponse:
-        application = wire.application(request.application, given=request.HasField("application"), limits=self._limits)
-        return wire.submit_response(await self._use.submit(application, current_context()))
+        application = incoming.application_of(request, self._limits)
+        return render.submit_response(await self._use.submit(application, current_context()))
 
     async def ReportOutcome(
         self, request: routing_pb2.ReportOutcomeRequest, context: _ServicerContext
     ) -> routing_pb2.ReportOutcomeResponse:
         order = await self._use.report_outcome(wire.report(request), current_context())
-        return routing_pb2.ReportOutcomeResponse(order=wire.order_message(order))
+        return routing_pb2.ReportOutcomeResponse(order=render.order_message(order))
 
     async def CancelOrder(
         self, request: routing_pb2.CancelOrderRequest, context: _ServicerContext
     ) -> routing_pb2.CancelOrderResponse:
         order = await self._use.cancel_order(wire.cancellation(request), current_context())
-        return routing_pb2.CancelOrderResponse(order=wire.order_message(order))
+        return routing_pb2.CancelOrderResponse(order=render.order_message(order))
 
     async def GetOrder(
         self, request: routing_pb2.GetOrderRequest, context: _ServicerContext
@@ -107,41 +108,41 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
         application_id, decision_id = wire.order_id(request)
         find = self._use.get_order
         order = await (find.by_decision(decision_id) if decision_id else find(application_id))
-        return routing_pb2.GetOrderResponse(order=wire.order_message(order))
+        return routing_pb2.GetOrderResponse(order=render.order_message(order))
 
     async def ListOrders(
         self, request: routing_pb2.ListOrdersRequest, context: _ServicerContext
     ) -> routing_pb2.ListOrdersResponse:
         page = await self._use.list_orders(wire.order_filter(request), request.page_size, request.page_token)
         return routing_pb2.ListOrdersResponse(
-            orders=[wire.order_message(order) for order in page.orders], next_page_token=page.next_page_token
+            orders=[render.order_message(order) for order in page.orders], next_page_token=page.next_page_token
         )
 
     async def CreatePlan(
         self, request: routing_pb2.CreatePlanRequest, context: _ServicerContext
     ) -> routing_pb2.CreatePlanResponse:
         plan = await self._use.create_plan(wire.plan_draft(request), current_context())
-        return routing_pb2.CreatePlanResponse(plan=wire.plan_message(plan))
+        return routing_pb2.CreatePlanResponse(plan=render.plan_message(plan))
 
     async def ValidatePlan(
         self, request: routing_pb2.ValidatePlanRequest, context: _ServicerContext
     ) -> routing_pb2.ValidatePlanResponse:
         check = await self._use.validate_plan(wire.plan_source(request))
-        findings = [wire.finding_message(finding) for finding in check.findings]
+        findings = [render.finding_message(finding) for finding in check.findings]
         return routing_pb2.ValidatePlanResponse(valid=check.valid, findings=findings)
 
     async def GetPlan(
         self, request: routing_pb2.GetPlanRequest, context: _ServicerContext
     ) -> routing_pb2.GetPlanResponse:
         plan = await self._use.get_plan(wire.plan_version(request))
-        return routing_pb2.GetPlanResponse(plan=wire.plan_message(plan))
+        return routing_pb2.GetPlanResponse(plan=render.plan_message(plan))
 
     async def ListPlans(
         self, request: routing_pb2.ListPlansRequest, context: _ServicerContext
     ) -> routing_pb2.ListPlansResponse:
         page = await self._use.list_plans(*wire.plan_page(request))
         return routing_pb2.ListPlansResponse(
-            plans=[wire.plan_message(plan) for plan in page.plans],
+            plans=[render.plan_message(plan) for plan in page.plans],
             next_page_token=page.next_page_token,
         )
 
@@ -150,7 +151,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
     ) -> routing_pb2.ActivatePlanResponse:
         activated = await self._use.activate_plan(wire.activation(request), current_context())
         return routing_pb2.ActivatePlanResponse(
-            plan=wire.plan_message(activated.plan), previous_version=activated.previous_version
+            plan=render.plan_message(activated.plan), previous_version=activated.previous_version
         )
 
     async def SimulatePlan(
@@ -166,12 +167,12 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
         self, messages: Sequence[application_pb2.Application], context: CallContext
     ) -> list[routing_pb2.RouteResult]:
         """Routes all at once, so that their decisions share commits. One that fails, fails alone."""
-        wire.batch(messages, self._limits)
+        incoming.batch(messages, self._limits)
         results = [routing_pb2.RouteResult(application_id=message.application_id) for message in messages]
         applications: dict[int, Application] = {}
         for place, message in enumerate(messages):
             try:
-                applications[place] = wire.batch_item(message, place, self._limits)
+                applications[place] = incoming.batch_item(message, place, self._limits)
             except Exception as error:  # noqa: BLE001 - one bad application fails alone, whatever is wrong with it
                 results[place].failure.CopyFrom(_failure(error, context))
         routed = await self._use.route.many(list(applications.values()), context)
@@ -179,7 +180,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
             if isinstance(answer, Exception):
                 results[place].failure.CopyFrom(_failure(answer, context))
             else:
-                wire.fill_route_response(results[place].response, answer)
+                render.fill_route_response(results[place].response, answer)
         return results
 
 
@@ -187,4 +188,4 @@ def _failure(error: Exception, context: CallContext) -> routing_pb2.RouteFailure
     failure = failure_of(error, context.request_id)
     if failure.defect:
         _log.error("routing an application of a batch failed", request_id=context.request_id, exc_info=error)
-    return wire.route_failure(failure)
+    return render.route_failure(failure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sluice.routing.v1 import routing_pb2
 from sluice.type.v1 import money_pb2
 from sluice_server.api.routing import wire
+from sluice_server.api.routing.applications import application_in
 from sluice_server.api.routing.fields import Fields
 from sluice_server.api.routing.limits import RequestLimits
 from sluice_server.domain.money import Money
@@ -36,7 +37,7 @@ def request(message: routing_pb2.SimulatePlanRequest, limits: RequestLimits) -> 
         fields.wrong("applications", f"{len(applications)} applications; {accepted}")
         fields.done()
     fields.repeated("applications", (a.application_id for a in applications), "application_id")
-    read = tuple(wire.application_in(a, fields, f"applications[{i}]") for i, a in enumerate(applications))
+    read = tuple(application_in(a, fields, f"applications[{i}]") for i, a in enumerate(applications))
     fields.done()
     return Simulation(message.source, version, read, after, before, limit)
 

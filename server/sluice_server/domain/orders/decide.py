@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sluice_server.domain.construct import constructor
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import ApplicationConflict, InvalidInput, NoActivePlan, NoRuleMatches, SluiceError
 from sluice_server.domain.orders.history import received, redecided, stored
@@ -29,6 +30,8 @@ class RoutedOrder:
     order: Order
     replayed: bool
 
+
+_routed_order = constructor(RoutedOrder)
 
 NOT_DECIDABLE = (NoActivePlan, NoRuleMatches, InvalidInput)
 """What the plan raises for an application that it has no answer for (InvalidInput: a factor cannot be computed)."""
@@ -79,14 +82,17 @@ class Decisions:
         InvalidInput (a factor cannot be computed) only for a new application.
         """
         try:
-            order = await self._received(application, submit=submit, deadline=deadline)
+            order = self._received(application, submit=submit, deadline=deadline)
         except NOT_DECIDABLE:
             known = await self._replayed(application)
             if known is None:
                 raise
             return known
         if isinstance(order, OpenOrder) or record is None:
-            return self._routed(order, await self._record(order))
+            if not self._tracer.recording():
+                return self._routed(order, await self._log.record(order))
+            with self._tracer.span("order.record"):
+                return self._routed(order, await self._log.record(order))
         return self._routed(order, await record(order))
 
     async def first_of_many(
@@ -99,7 +105,7 @@ class Decisions:
             if place % DECISIONS_AT_A_TIME == DECISIONS_AT_A_TIME - 1:
                 await asyncio.sleep(0)  # the turn of other calls
             try:
-                orders[place] = await self._received(application, submit=False, deadline=deadline)
+                orders[place] = self._received(application, submit=False, deadline=deadline)
             except NOT_DECIDABLE as error:
                 try:
                     results[place] = await self._replayed(application) or error
@@ -116,9 +122,7 @@ class Decisions:
                 results[place] = error
         return [results[place] for place in range(len(applications))]
 
-    async def _received(
-        self, application: Application, *, submit: bool, deadline: datetime | None
-    ) -> Order | OpenOrder:
+    def _received(self, application: Application, *, submit: bool, deadline: datetime | None) -> Order | OpenOrder:
         """The order of a new application with its first decision, not stored yet. Raises NOT_DECIDABLE."""
         now = self._clock.now()
         decision = self._decide(application, number=1, failed=frozenset(), now=now)
@@ -151,9 +155,11 @@ class Decisions:
         return order
 
     def _routed(self, asked: Order | OpenOrder, recorded: Order) -> RoutedOrder:
+        if recorded is asked:
+            return _routed_order(recorded, False)
         order = asked.order if isinstance(asked, OpenOrder) else asked
         if recorded.decisions[0].decision_id == order.decisions[0].decision_id:
-            return RoutedOrder(recorded, replayed=False)
+            return _routed_order(recorded, False)
         return self._replay(recorded, order.fingerprint)
 
     async def _replayed(self, application: Application) -> RoutedOrder | None:
@@ -212,10 +218,11 @@ class Decisions:
     def _decide(
         self, application: Application, *, number: int, failed: frozenset[str], now: datetime
     ) -> Decision | OpenDecision:
+        plan, traffic = self._plans.current(), self._traffic.snapshot()
+        if not self._tracer.recording():
+            return plan.draft(application, traffic, number=number, failed=failed, now=now)
         with self._tracer.span("routing.decide") as span:
-            drafted = self._plans.current().draft(
-                application, self._traffic.snapshot(), number=number, failed=failed, now=now
-            )
+            drafted = plan.draft(application, traffic, number=number, failed=failed, now=now)
             if isinstance(drafted, OpenDecision):
                 # Who it is shows on the order: the span ends before the books are asked.
                 span.set_attribute("sluice.plan_version", drafted.draft.plan_version)
@@ -234,10 +241,6 @@ class Decisions:
             return False
         admission = self._traffic.snapshot().admission(order.decision.insurer_id, order.application.product_line)
         return admission.admitted_basis_points == 0
-
-    async def _record(self, order: Order | OpenOrder) -> Order:
-        with self._tracer.span("order.record"):
-            return await self._log.record(order)
 
     async def _known(self, application_id: str) -> Order | None:
         async with self._store.read() as uow:

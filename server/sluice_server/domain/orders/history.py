@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sluice_server.domain.construct import constructor
 from sluice_server.domain.errors import OrderStateRefused
 from sluice_server.domain.identity import new_id
 from sluice_server.domain.orders.life import EVENT_OF_OUTCOME, OrderEvent, advance
@@ -25,6 +26,12 @@ EVENT_OF_DISPOSITION = {
     Disposition.REJECTED: OrderEvent.REFUSED,
 }
 """What a decision means for its order."""
+STATE_OF_FIRST = {
+    disposition: advance(OrderState.RECEIVED, event) for disposition, event in EVENT_OF_DISPOSITION.items()
+}
+"""The state of an order that has just been received, after its first decision."""
+
+_new_order = constructor(Order)
 
 NEVER_ANSWERED = "NEVER_ANSWERED"
 """error_code of a submission whose process died before it heard the answer."""
@@ -43,20 +50,20 @@ def idempotency_key(application_id: str, insurer_id: str) -> str:
 
 def received(application: Application, fingerprint: str, decision: Decision, *, submit: bool, now: datetime) -> Order:
     """A new order with its first decision; ``submit``: it came by Submit."""
-    return Order(
-        application=application,
-        fingerprint=fingerprint,
-        state=advance(OrderState.RECEIVED, EVENT_OF_DISPOSITION[decision.disposition]),
-        decisions=(decision,),
-        submissions=(),
-        incident_id="",
-        policy_number="",
-        submit_requested=submit,
-        attempts=0,
-        next_attempt_at=None,
-        created_at=now,
-        updated_at=now,
-        version=0,
+    return _new_order(
+        application,
+        fingerprint,
+        STATE_OF_FIRST[decision.disposition],
+        (decision,),
+        (),
+        "",
+        "",
+        submit,
+        0,
+        None,
+        now,
+        now,
+        0,
     )
 
 

@@ -26,7 +26,8 @@ class RouteApplication:
         Raises ApplicationConflict, NoActivePlan, NoRuleMatches, Unavailable; ConcurrentChange when two calls decide a
         failed order again at the same moment (a repeat answers what the other decided).
         """
-        return await self._moved(await self._decisions.first(application, submit=False, deadline=context.deadline))
+        routed = await self._decisions.first(application, submit=False, deadline=context.deadline)
+        return await self._moved(routed) if routed.order.state is OrderState.ABNORMAL else routed
 
     async def many(
         self, applications: Sequence[Application], context: CallContext
@@ -34,7 +35,7 @@ class RouteApplication:
         """Each application as by itself, all in shared commits: in each place the answer, or what would be raised."""
         results = list(await self._decisions.first_of_many(applications, deadline=context.deadline))
         for place, result in enumerate(results):
-            if isinstance(result, RoutedOrder):
+            if isinstance(result, RoutedOrder) and result.order.state is OrderState.ABNORMAL:
                 try:
                     results[place] = await self._moved(result)
                 except SluiceError as error:
@@ -43,7 +44,7 @@ class RouteApplication:
 
     async def _moved(self, routed: RoutedOrder) -> RoutedOrder:
         order = routed.order
-        if order.state is not OrderState.ABNORMAL or order.submit_requested or order.unsettled:
+        if order.submit_requested or order.unsettled:
             return routed
         moved = await self._decisions.redecide(order, failed=order.failed_insurers, accept=SOMEBODY)
         return routed if moved is None else RoutedOrder(moved, replayed=False)

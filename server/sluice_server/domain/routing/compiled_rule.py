@@ -6,13 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sluice_server.domain.construct import constructor
 from sluice_server.domain.routing.allocations import ResolvedBinding
-from sluice_server.domain.routing.document import Condition
+from sluice_server.domain.routing.document import Condition, Split
 from sluice_server.domain.routing.fields import FactorValue
 from sluice_server.domain.routing.index import signature
 from sluice_server.domain.routing.model import Application, Binding
 from sluice_server.domain.routing.resolve import ResolvedRule
 from sluice_server.domain.routing.split import StickySplit
+
+_binding = constructor(Binding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +23,19 @@ class CompiledRule:
     """One rule with everything looked up once."""
 
     rule: ResolvedRule
+    name: str
     residual: tuple[tuple[str, int, Condition], ...]
     """Conditions that the index does not decide: path, place of the value, condition."""
+    certain: bool
+    """The index decides it alone."""
     sticky_place: int
+    exact: bool
+    """Its split is EXACT; otherwise it is STICKY."""
     split: StickySplit
     bindings: tuple[Binding | None, ...]
     """Bindings without templates, made once; None where a template is to be filled in."""
+    shares_number: int
+    """The same for all rules with the same insurers and shares."""
 
 
 def compile_rules(rules: Iterable[ResolvedRule], places: Mapping[str, int]) -> Iterable[CompiledRule]:
@@ -33,6 +43,7 @@ def compile_rules(rules: Iterable[ResolvedRule], places: Mapping[str, int]) -> I
     50,000 decides."""
     splits: dict[tuple[str, ...], StickySplit] = {}
     bindings: dict[int, tuple[Binding | None, ...]] = {}
+    numbers: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = {}
     for rule in rules:
         split = splits.get(rule.insurers)
         if split is None:
@@ -42,11 +53,16 @@ def compile_rules(rules: Iterable[ResolvedRule], places: Mapping[str, int]) -> I
         if literal is None:
             literal = bindings[id(rule.bindings)] = tuple(_literal(binding) for binding in rule.bindings)
         looked_up = signature(rule.conditions)
+        residual = tuple(
+            (path, places[path], condition) for path, condition in rule.conditions.items() if path not in looked_up
+        )
         yield CompiledRule(
             rule=rule,
-            residual=tuple(
-                (path, places[path], condition) for path, condition in rule.conditions.items() if path not in looked_up
-            ),
+            name=rule.text.name,
+            residual=residual,
+            certain=not residual and rule.when is None,
+            exact=rule.text.split is Split.EXACT,
+            shares_number=numbers.setdefault((rule.insurers, rule.shares), len(numbers)),
             sticky_place=places[rule.sticky_path],
             split=split,
             bindings=literal,
@@ -75,9 +91,9 @@ def bind(
 def _fill(
     binding: ResolvedBinding, application: Application, factors: Mapping[str, FactorValue], now: datetime
 ) -> Binding:
-    return Binding(
-        insurer_product_code=binding.insurer_product_code.fill(application, factors, now),
-        insurer_plan_code=binding.insurer_plan_code.fill(application, factors, now),
-        endpoint=binding.endpoint,
-        parameters={key: value.fill(application, factors, now) for key, value in binding.parameters.items()},
+    return _binding(
+        binding.insurer_product_code.fill(application, factors, now),
+        binding.insurer_plan_code.fill(application, factors, now),
+        binding.endpoint,
+        {key: value.fill(application, factors, now) for key, value in binding.parameters.items()},
     )

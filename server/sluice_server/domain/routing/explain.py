@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sluice_server.domain.context import CallContext, Clock
 from sluice_server.domain.errors import NoRuleMatches, PlanNotFound
 from sluice_server.domain.routing.active import compile_aside
+from sluice_server.domain.routing.allocate import Reading
 from sluice_server.domain.routing.books import OpenDecision, needs
 from sluice_server.domain.routing.compiled_rule import CompiledRule
 from sluice_server.domain.routing.document import Between, Condition, OneOf, StartsWith
@@ -15,7 +16,7 @@ from sluice_server.domain.routing.fields import FactorValue
 from sluice_server.domain.routing.index import Value, holds
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.model import Application, Decision
-from sluice_server.domain.routing.plan import CompiledPlan, Reading, RuleNotComputable
+from sluice_server.domain.routing.plan import CompiledPlan, RuleNotComputable
 from sluice_server.domain.routing.ports import PlanSource, RiskFactsSource, TrafficSource
 from sluice_server.domain.unit_of_work import Store
 
@@ -88,9 +89,7 @@ class ExplainRoute:
             factors = reading.factors
             trace(plan, application, reading, rules)
             matched = plan.match(application, reading)
-            split = plan.split(
-                matched, application, reading, self._traffic.snapshot(), number=1, failed=frozenset(), now=now
-            )
+            split = plan.split(matched, application, reading, self._traffic.snapshot(), now=now)
             decision = replace(await self._settled(split), decision_id="")
         except NoRuleMatches as none:
             # A rule that cannot be judged has said so in its own trace.

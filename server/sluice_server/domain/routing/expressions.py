@@ -217,6 +217,9 @@ class ContextBuilder:
         self._nested_factors = any(e.nested_factors for e in expressions)
         self._now = any("now" in e.program.variables() for e in expressions)
         self.needs = frozenset[RiskNeed]().union(*(e.needs for e in expressions))
+        alone = not (self._nested or self._now or self._flat_factors or self._nested_factors or self.needs)
+        self.inputs: tuple[Getter, ...] | None = tuple(get for _, get in self._flat) if alone else None
+        """What is read of an application, where the expressions depend on nothing else; None where they do."""
 
     def build(
         self,

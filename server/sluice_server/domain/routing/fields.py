@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 
 from sluice_server.domain.routing.model import Application
 
@@ -77,6 +78,20 @@ def getter(path: str) -> Getter:
     if key is None:
         return FIELDS[path][1]
     return lambda application, now: application.attributes.get(key)
+
+
+_COMPUTED = frozenset({"device.purchased_on", "device.age_days"})
+
+
+def plain_reader(paths: Iterable[str]) -> Callable[[Application], tuple[str | int, ...]] | None:
+    """Reads several fields at once, by their paths; None where one of them is not simply an attribute."""
+    paths = tuple(paths)
+    if not paths or any(path not in FIELDS or path in _COMPUTED for path in paths):
+        return None
+    if len(paths) == 1:
+        # attrgetter of one name gives the value alone.
+        return attrgetter(*paths, *paths)
+    return attrgetter(*paths)
 
 
 def suggestion(name: str, known: list[str]) -> str:

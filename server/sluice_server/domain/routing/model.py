@@ -37,8 +37,15 @@ class Channel:
     """The operator's class of the channel: gold, silver …"""
 
 
+class _Kept:
+    """Room for what is worked out once for a value that does not change. No field: it is neither compared nor shown."""
+
+    __slots__ = ("_content",)
+    _content: bytes
+
+
 @dataclass(frozen=True, slots=True)
-class Application:
+class Application(_Kept):
     """投保单: what a seller wants insured."""
 
     application_id: str
@@ -54,9 +61,18 @@ class Application:
     attributes: Mapping[str, str] = field(default_factory=dict)
     """What else the plan's rules and bindings may read."""
 
+    def content(self) -> bytes:
+        """All of it as JSON with sorted names: equal exactly when the content is equal. Made once."""
+        try:
+            made = self._content
+        except AttributeError:
+            made = orjson.dumps(self, default=dict, option=orjson.OPT_SORT_KEYS)
+            object.__setattr__(self, "_content", made)
+        return made
+
     def fingerprint(self) -> str:
-        """SHA-256 (hexadecimal) of the content: equal exactly when the content is equal."""
-        return hashlib.sha256(orjson.dumps(self, default=dict, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        """SHA-256 (hexadecimal) of the content."""
+        return hashlib.sha256(self.content()).hexdigest()
 
 
 class Disposition(StrEnum):
