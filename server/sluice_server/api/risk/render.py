@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from google.protobuf.duration_pb2 import Duration
@@ -10,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sluice.risk.v1 import anomalies_pb2, data_pb2, query_pb2, ratings_pb2, semantic_model_pb2
 from sluice.type.v1 import money_pb2
 from sluice_server.api.risk.wire import BASES, GRADES, STATES
+from sluice_server.domain.risk.anomaly_evidence import Place
 from sluice_server.domain.risk.answer_query import AnswerRow, QueryAnswer
 from sluice_server.domain.risk.data_version import DataStamp, DataVersion
 from sluice_server.domain.risk.describe_model import ModelDescription
@@ -264,14 +266,14 @@ def _anomaly(anomaly: Anomaly, currency_code: str) -> anomalies_pb2.Anomaly:
         score=screened.score,
         p_value=screened.p_value,
         q_value=screened.q_value,
-        indicators=[_indicator(indicator) for indicator in screened.indicators],
+        indicators=[_indicator(one, anomaly.places.get(one.name, ())) for one in screened.indicators],
         claims=screened.claims,
         incurred=money_pb2.Money(amount_minor=screened.incurred, currency_code=currency_code),
         exposure_years=screened.exposure_years,
     )
 
 
-def _indicator(indicator: Indicator) -> anomalies_pb2.Indicator:
+def _indicator(indicator: Indicator, places: Sequence[Place]) -> anomalies_pb2.Indicator:
     return anomalies_pb2.Indicator(
         name=indicator.name,
         reason_en=indicator.reason.en,
@@ -283,6 +285,10 @@ def _indicator(indicator: Indicator) -> anomalies_pb2.Indicator:
         p_value=indicator.p_value,
         over_dispersion=indicator.over_dispersion,
         peers=indicator.peers,
+        places=[
+            anomalies_pb2.IndicatorPlace(dimensions=one.dimensions, observed=one.observed, expected=one.expected)
+            for one in places
+        ],
     )
 
 

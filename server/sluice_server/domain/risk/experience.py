@@ -9,7 +9,7 @@ from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.risk.data_version import DataStamp
 from sluice_server.domain.risk.planner import plan_query
 from sluice_server.domain.risk.ports import Number, RiskReader
-from sluice_server.domain.risk.question import Question
+from sluice_server.domain.risk.question import Filter, Question
 from sluice_server.domain.risk.semantic_model import Dimension, ResultTable, SemanticModel
 
 
@@ -47,9 +47,10 @@ async def read_sums(
     dimensions: Sequence[str],
     measures: Sequence[str],
     data_version: int | None,
+    filters: tuple[Filter, ...] = (),
 ) -> SumsOfVersion:
     """Sums of ``measures`` by ``dimensions``. Raises DataVersionNotFound, Unavailable."""
-    plan = plan_query(model, Question(tuple(measures), tuple(dimensions)))
+    plan = plan_query(model, Question(tuple(measures), tuple(dimensions), filters))
     found = await reader.select(plan.query, data_version)
     names = [item.name for item in plan.query.sums]
     groups = [

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from sluice_server.domain.context import CallContext
 from sluice_server.domain.errors import DataVersionNotFound
+from sluice_server.domain.risk.anomaly_evidence import Evidence, FindEvidence, Place
 from sluice_server.domain.risk.data_version import DataStamp
 from sluice_server.domain.risk.experience import check_entity, read_sums
 from sluice_server.domain.risk.paging import Page, PageTokens
@@ -46,6 +47,8 @@ class Anomaly:
     entity: str
     screened: Screened
     flagged: bool
+    places: Mapping[str, Sequence[Place]] = field(default_factory=dict)
+    """By indicator's name where its excess lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class ListAnomalies:
         self._model = model
         self._reader = reader
         self._variation = variation
+        self._evidence = FindEvidence(model, reader)
         self._tokens = PageTokens("anomalies")
         self._cache: VersionCache[tuple[Screened, ...]] = VersionCache(32)
 
@@ -96,7 +100,7 @@ class ListAnomalies:
         offset = position.get("offset", 0)
         end = offset + params.page.size
         return AnomalyPage(
-            anomalies=tuple(found[offset:end]),
+            anomalies=await self._with_evidence(found[offset:end], stamp),
             total_size=len(found),
             next_page_token=(
                 self._tokens.write(subject, version=stamp.data_version, offset=end) if end < len(found) else ""
@@ -106,6 +110,15 @@ class ListAnomalies:
             currency_code=stamp.currency or self._model.currency_code,
             stamp=stamp,
         )
+
+    async def _with_evidence(self, page: Sequence[Anomaly], stamp: DataStamp) -> tuple[Anomaly, ...]:
+        found: dict[str, Evidence] = {
+            kind: await self._evidence.of(
+                kind, [one.screened for one in page if one.entity == kind], stamp.data_version
+            )
+            for kind in {one.entity for one in page}
+        }
+        return tuple(replace(one, places=found[one.entity].get(one.screened.entity_id, {})) for one in page)
 
     async def all(self, entity: str, stamp: DataStamp) -> tuple[Screened, ...]:
         """Every entity of the kind, the strongest evidence first. Raises DataVersionNotFound, Unavailable."""

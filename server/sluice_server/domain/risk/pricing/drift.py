@@ -128,7 +128,8 @@ def _level(newest: Newest, variation: float) -> tuple[GateCheck, Interval | None
     assert table.amount is not None
     seen, hoped = float(table.amount.sum()), float(newest.expected.sum())
     interval = compound_poisson(seen, hoped, int(table.claims.sum()), variation, _CERTAINTY)
-    spread = _spread(newest.portfolio.incurred_squared.sum(), (newest.expected * newest.log_errors).sum())
+    chance = _chance(float(newest.portfolio.incurred_squared.sum()), seen, hoped)
+    spread = _spread(chance, (newest.expected * newest.log_errors).sum())
     beyond = _beyond(seen, hoped, spread)
     limit = NormalDist().inv_cdf((1 + _CERTAINTY) / 2)
     ends = "no claims" if interval is None else f"{interval.lower:.3f} to {interval.upper:.3f}"
@@ -140,6 +141,11 @@ def _beyond(seen: float, hoped: float, spread: float) -> float:
     """Standard deviations from the nearest expectation within the tolerated."""
     nearest = min(max(seen, hoped / TOLERATED), hoped * TOLERATED)
     return abs(seen - nearest) / spread if spread > 0 else 0.0
+
+
+def _chance(squares: float, seen: float, hoped: float) -> float:
+    """The sum of squares that is to be expected where fewer claims came than expected: few claims look certain."""
+    return float(squares) * max(float(hoped) / float(seen), 1.0) if seen > 0 else float(squares)
 
 
 def _spread(squares: float, model_error: float) -> float:
@@ -168,7 +174,8 @@ def _segments(newest: Newest, squares: Floats) -> GateCheck:
         model_error = np.bincount(codes, weights=newest.expected * newest.log_errors, minlength=len(levels))
         for i in np.flatnonzero((claims >= _FEWEST_LEVEL_CLAIMS) & (chance > 0)):
             tried += 1
-            beyond = _beyond(float(seen[i]), float(hoped[i]), _spread(chance[i], model_error[i]))
+            spread = _spread(_chance(chance[i], seen[i], hoped[i]), model_error[i])
+            beyond = _beyond(float(seen[i]), float(hoped[i]), spread)
             if beyond >= worst:
                 worst, name = beyond, f"{factor} {levels[i]}"
                 text = f"worst: {name}, claims cost {seen[i] / hoped[i]:.3f} times what is expected"

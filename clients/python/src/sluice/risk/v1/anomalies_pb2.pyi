@@ -105,7 +105,7 @@ class Anomaly(_message.Message):
     def __init__(self, entity: _Optional[str] = ..., entity_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., flagged: _Optional[bool] = ..., score: _Optional[float] = ..., p_value: _Optional[float] = ..., q_value: _Optional[float] = ..., indicators: _Optional[_Iterable[_Union[Indicator, _Mapping]]] = ..., claims: _Optional[int] = ..., incurred: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., exposure_years: _Optional[float] = ...) -> None: ...
 
 class Indicator(_message.Message):
-    __slots__ = ("name", "reason_en", "reason_zh", "observed", "expected", "ratio", "unit", "p_value", "over_dispersion", "peers")
+    __slots__ = ("name", "reason_en", "reason_zh", "observed", "expected", "ratio", "unit", "p_value", "over_dispersion", "peers", "places")
     NAME_FIELD_NUMBER: _ClassVar[int]
     REASON_EN_FIELD_NUMBER: _ClassVar[int]
     REASON_ZH_FIELD_NUMBER: _ClassVar[int]
@@ -116,6 +116,7 @@ class Indicator(_message.Message):
     P_VALUE_FIELD_NUMBER: _ClassVar[int]
     OVER_DISPERSION_FIELD_NUMBER: _ClassVar[int]
     PEERS_FIELD_NUMBER: _ClassVar[int]
+    PLACES_FIELD_NUMBER: _ClassVar[int]
     name: str
     reason_en: str
     reason_zh: str
@@ -126,7 +127,25 @@ class Indicator(_message.Message):
     p_value: float
     over_dispersion: float
     peers: str
-    def __init__(self, name: _Optional[str] = ..., reason_en: _Optional[str] = ..., reason_zh: _Optional[str] = ..., observed: _Optional[float] = ..., expected: _Optional[float] = ..., ratio: _Optional[float] = ..., unit: _Optional[str] = ..., p_value: _Optional[float] = ..., over_dispersion: _Optional[float] = ..., peers: _Optional[str] = ...) -> None: ...
+    places: _containers.RepeatedCompositeFieldContainer[IndicatorPlace]
+    def __init__(self, name: _Optional[str] = ..., reason_en: _Optional[str] = ..., reason_zh: _Optional[str] = ..., observed: _Optional[float] = ..., expected: _Optional[float] = ..., ratio: _Optional[float] = ..., unit: _Optional[str] = ..., p_value: _Optional[float] = ..., over_dispersion: _Optional[float] = ..., peers: _Optional[str] = ..., places: _Optional[_Iterable[_Union[IndicatorPlace, _Mapping]]] = ...) -> None: ...
+
+class IndicatorPlace(_message.Message):
+    __slots__ = ("dimensions", "observed", "expected")
+    class DimensionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    OBSERVED_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    dimensions: _containers.ScalarMap[str, str]
+    observed: float
+    expected: float
+    def __init__(self, dimensions: _Optional[_Mapping[str, str]] = ..., observed: _Optional[float] = ..., expected: _Optional[float] = ...) -> None: ...
 
 class ListRiskGroupsRequest(_message.Message):
     __slots__ = ("include_refused", "sources", "page_size", "page_token", "data_version", "dimension", "side")
