@@ -4,21 +4,26 @@ Flink loader publishes, acknowledged and resolved. On both kinds of database."""
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf import json_format
+from typer.testing import CliRunner, Result
 
 from sluice.client import AsyncSluice, errors
 from sluice.risk.v1 import alerts_pb2, dashboards_pb2
+from sluice_server.cli.main import app
 from sluice_server.domain.breaker.ports import Alarm
 from sluice_server.domain.context import SystemClock
 from tests.integration.risk.published import publish
 from tests.support.risk_server import RiskRoom, risk_room
 from tests.unit.risk.portfolio import channel_row
 
+SHIPPED_RULES = Path(__file__).parents[2] / "docs/example-alert-rules.yaml"
 MONTHS = [date(2026, month, 1) for month in range(1, 11)]
 RULE = """{
   "alert_rule": {
@@ -219,6 +224,38 @@ async def test_a_stale_etag_and_a_used_request_id_change_nothing(client: AsyncSl
     assert used.value.reason == "REQUEST_ID_CONFLICT"
     [rule] = (await client.risk.ListAlertRules(alerts_pb2.ListAlertRulesRequest())).alert_rules
     assert (rule.version, rule.threshold) == (1, 0.8)
+
+
+async def test_the_shipped_rules_are_tried_saved_and_saved_again(
+    room: RiskRoom, client: AsyncSluice, risk_url: str, tmp_path: Path
+) -> None:
+    await publish(risk_url, rows(hot=3))
+
+    async def run(*arguments: object) -> Result:
+        words = ["risk", "rules", *(str(one) for one in arguments), "--address", room.address, "--actor", "wang.wu"]
+        return await asyncio.to_thread(CliRunner().invoke, app, words)
+
+    tried = await run(SHIPPED_RULES, "--validate-only", "--json")
+    assert tried.exit_code == 0, tried.output
+    assert len((await client.risk.ListAlertRules(alerts_pb2.ListAlertRulesRequest())).alert_rules) == 0
+    found = {one["alert_rule_id"]: one for one in json.loads(tried.stdout)}
+    assert len(found) == 6
+    assert found["channel-loss-ratio"]["series"] == 2
+    assert (await run(SHIPPED_RULES)).exit_code == 2
+    for version in (1, 2):
+        saved = await run(SHIPPED_RULES, "--reason", "the defaults")
+        assert saved.exit_code == 0, saved.output
+        listed = (await client.risk.ListAlertRules(alerts_pb2.ListAlertRulesRequest())).alert_rules
+        assert {(one.version, one.updated_by, one.enabled) for one in listed} == {(version, "wang.wu", True)}
+    season = next(one for one in listed if one.alert_rule_id == "claim-frequency-season")
+    assert (season.baseline_deviations, season.history, season.season.ToTimedelta().days) == (4, 3, 365)
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("rules:\n- {metric: claims, evidence: ODD, threshold: 1}\n- {treshold: 1}\n")
+    refused = await run(bad, "--reason", "x", "--json")
+    assert refused.exit_code == 2
+    assert {one["field"] for one in json.loads(refused.stdout)["violations"]} == {
+        "rules[0].evidence", "rules[1].treshold", "rules[1].threshold",
+    }  # fmt: skip
 
 
 BAD: list[tuple[str, Any, set[str]]] = [

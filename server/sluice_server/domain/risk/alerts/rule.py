@@ -60,7 +60,8 @@ class AlertRule:
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _KEYS = {
     "alert_rule_id", "title", "metric", "comparison", "threshold", "baseline_deviations", "season", "history",
-    "hysteresis", "minimum_volume", "for_duration", "severity", "owner", "enabled",
+    "hysteresis", "minimum_volume", "for_duration", "severity", "owner", "enabled", "dimensions", "filters", "evidence",
+    "time_dimension",
 }  # fmt: skip
 _OTHER_NAMES = {"for": "for_duration", "minimum_exposure": "minimum_volume", "min_volume": "minimum_volume"}
 
