@@ -39,6 +39,12 @@ class FileChanges:
     new: Mapping[str, Sequence[StagedFile]]
     old: Mapping[str, Sequence[StagedFile]]
 
+    @property
+    def rows(self) -> int:
+        """Rows that have to be compared."""
+        changed = (*self.new.values(), *self.old.values())
+        return sum(file.check.rows for files in changed for file in files)
+
     def __bool__(self) -> bool:
         return any(self.new.values()) or any(self.old.values())
 

@@ -36,8 +36,10 @@ The loader creates the result tables in the risk query store: SQLite in a file o
 `risk`. There each has one more column, `data_version BIGINT NOT NULL`, first in its primary key. Beside them:
 
 - `data_versions(data_version, watermark, published_at, row_counts, fingerprint, flink_version, duration_seconds,
-  state)`:
-  one row a version whose rows can be read; state PUBLISHED (the newest published one), SUPERSEDED or FAILED.
+  state, currency, input, rejects, incremental, reason)`:
+  one row a version whose rows can be read; state PUBLISHED (the newest published one), SUPERSEDED or FAILED (with its
+  reason, and without rows). `input` has files, bytes, rows and newest event times; `rejects` rows by source table and
+  reason; `incremental` the base version, the files that changed, the partitions computed anew and the rows taken over.
 - `active_data_version(only_row = 1, data_version)`: one row, the pointer. Read it and the rows of that version in one
   transaction. Rows, pointer and pruning of a publication are one transaction of the loader's.
 """

@@ -27,7 +27,7 @@ def runs(pid: int) -> bool:
 
 
 def test_a_cluster_computes_what_an_independent_computation_does(tmp_path: Path) -> None:
-    source, orders = write_difficult_input(tmp_path, policies=3000)
+    source, orders = write_difficult_input(tmp_path, policies=500)
     with loopback_cluster(tmp_path / "cluster") as cluster:
         assert cluster.get("/overview")["taskmanagers"] == 2
         assert listening_addresses(set(cluster.pids)) <= LOOPBACK

@@ -68,7 +68,7 @@ def connectors() -> Path:
 async def test_tables_in_postgresql_give_what_an_independent_computation_gives(
     postgres_url: str, connectors: Path, tmp_path: Path
 ) -> None:
-    source, orders = write_difficult_input(tmp_path, policies=3000)
+    source, orders = write_difficult_input(tmp_path, policies=500)
     await load(postgres_url, source)
     store = f"sqlite:///{tmp_path / 'risk.db'}"
     more: list[str | Path] = ["--orders", orders, "--watermark", WATERMARK, "--reject-limit", "0.2"]
@@ -82,7 +82,7 @@ async def test_tables_in_postgresql_give_what_an_independent_computation_gives(
     assert ("policies", "X-no-start", "MISSING_VALUE", 1) in found["rejected_row"]
     read = {item["source"]: item["rows"] for item in report["findings"] if item["finding"] == "READ"}
     (version,) = await version_rows(store)
-    assert version.input["rows"]["policies"] == read["policies"] == 3031
+    assert version.input["rows"]["policies"] == read["policies"] == 531
     assert version.input["newest"]["claims"] > "2026"
     assert version.fingerprint.startswith("counts-sha256:")
 
@@ -150,7 +150,7 @@ def test_only_the_options_of_a_source_are_replaced() -> None:
 async def test_flink_writes_into_postgresql_itself_and_the_publication_stays_atomic(
     postgres_url: str, connectors: Path, tmp_path: Path
 ) -> None:
-    source, orders = write_difficult_input(tmp_path, policies=3000)
+    source, orders = write_difficult_input(tmp_path, policies=500)
     store = plain(postgres_url)
     more: list[str | Path] = ["--orders", orders, "--watermark", WATERMARK, "--reject-limit", "0.2"]
     more += ["--sink", "jdbc", "--connectors", connectors, "--incremental", "--state", tmp_path / "state"]
