@@ -35,6 +35,9 @@ from sluice_server.domain.routing.schema import plan_schema
 app = typer.Typer(help="Check, store, activate and read plans (分流配置).", no_args_is_help=True)
 
 PlanFile = Annotated[Path, typer.Argument(help="The plan's YAML.", exists=True, dir_okay=False, readable=True)]
+PATIENCE_SECONDS = 120.0
+"""A plan of 50,000 rules takes seconds to check, and more on a busy machine."""
+
 RequestId = Annotated[str, typer.Option(help="Makes a repeat harmless.")]
 
 
@@ -53,7 +56,9 @@ def validate(
     source = read_text(file)
     if on_server:
         with server(address, actor) as sluice:
-            answer = sluice.routing.ValidatePlan(routing_pb2.ValidatePlanRequest(source=source))
+            answer = sluice.routing.ValidatePlan(
+                routing_pb2.ValidatePlanRequest(source=source), timeout=PATIENCE_SECONDS
+            )
         findings = tuple(_finding(found) for found in answer.findings)
     else:
         _, findings = check_plan(source)
@@ -94,7 +99,8 @@ def create(
     """Store a plan as a new version. It does not decide anything before it is activated."""
     with server(address, actor) as sluice:
         created = sluice.routing.CreatePlan(
-            routing_pb2.CreatePlanRequest(source=read_text(file), reason=reason, request_id=request_id)
+            routing_pb2.CreatePlanRequest(source=read_text(file), reason=reason, request_id=request_id),
+            timeout=PATIENCE_SECONDS,
         )
     _print_plan(created.plan, as_json, with_source=False)
 
@@ -192,7 +198,8 @@ def _version_before(sluice: Sluice, version: int) -> int:
 
 def _activate(sluice: Sluice, version: int, reason: str, etag: str, request_id: str, as_json: bool) -> None:
     answer = sluice.routing.ActivatePlan(
-        routing_pb2.ActivatePlanRequest(version=version, etag=etag, reason=reason, request_id=request_id)
+        routing_pb2.ActivatePlanRequest(version=version, etag=etag, reason=reason, request_id=request_id),
+        timeout=PATIENCE_SECONDS,
     )
     if as_json:
         print_json(answer)

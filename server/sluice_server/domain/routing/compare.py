@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sluice_server.domain.routing.collector import COLLECTOR_HELD_OFF
 from sluice_server.domain.routing.document import (
     AllocationText,
     Between,
@@ -89,7 +90,7 @@ def document_of(source: str, limits: PlanLimits = DEFAULT_LIMITS) -> PlanDocumen
     findings = Findings(limits.max_findings)
     document: PlanDocument | None = None
     # When there are too many errors, the findings say that the rest was not read.
-    with suppress(TooManyErrors):
+    with COLLECTOR_HELD_OFF, suppress(TooManyErrors):
         document = parse_plan(source, findings, limits)
     if document is None or findings.has_errors:
         raise invalid_plan(errors(findings.sorted()))
