@@ -34,7 +34,7 @@ class StagedFile:
 
     table: str
     source: str
-    """Where it is in the input: `dt=2026-10-31/claims.csv`."""
+    """Where it is in the input: `claims/dt=2026-10-31/part-0.csv`."""
     digest: str
     """SHA-256 of its content."""
     name: str
