@@ -78,7 +78,7 @@ async def test_anomalies_page_through_everything_once(risk: RiskUseCases, reader
         if not token:
             break
     assert sorted(found) == [f"S{i:02d}" for i in range(40)]
-    assert reader.selects == 1, "screened once for the data version"
+    assert reader.selects == 2, "screened once for the data version, and the months of the one that is flagged"
     with pytest.raises(InvalidPageToken):
         await risk.list_anomalies(ListAnomaliesParams("repair_shop", Page(7, "abc")), CONTEXT)
 
@@ -146,3 +146,22 @@ async def test_the_description_shrinks_to_what_combines(risk: RiskUseCases) -> N
     by_shop = await risk.describe_model(DescribeModelParams(dimensions=("repair_shop",)), CONTEXT)
     assert {m.name for m in by_shop.metrics} >= {"shop_cost_ratio"}
     assert "loss_ratio" not in {m.name for m in by_shop.metrics}
+
+
+async def test_an_anomaly_tells_which_claims_to_look_at_and_what_was_expected_of_them() -> None:
+    rows = {name: list(table) for name, table in portfolio().items()}
+    store, shop = rows["store_month"][39], rows["repair_shop_month"][19]
+    quiet = {"claims": 2, "incurred_minor": 60_000, "claims_within_30_days": 0, "exposure_years": 20.0}
+    rows["store_month"].append({**store, **quiet, "month": date(2025, 12, 1)})
+    rows["repair_shop_month"].append({**shop, "part_code": "battery", "repeat_claims": 1})
+    risk = build_risk_use_cases(shipped_model(), FakeRiskReader(rows))
+    page = await risk.list_anomalies(ListAnomaliesParams("", Page(50)), CONTEXT)
+    found = {anomaly.screened.entity_id: anomaly for anomaly in page.anomalies}
+    [busy, *_] = found["S39"].places["claim_frequency"]
+    assert busy.dimensions == {"month": MONTH.isoformat()}
+    assert busy.observed == store["claims"]
+    frequency = next(one for one in found["S39"].screened.indicators if one.name == "claim_frequency")
+    assert busy.expected == pytest.approx(frequency.expected * 100 / 120)
+    [place] = found["R19"].places["repeat_claims"]
+    assert place.dimensions == {"part": "screen", "month": MONTH.isoformat()}
+    assert place.observed == 25

@@ -48,7 +48,7 @@ class Anomaly:
     screened: Screened
     flagged: bool
     places: Mapping[str, Sequence[Place]] = field(default_factory=dict)
-    """By indicator's name where its excess lies."""
+    """Of a flagged one by indicator's name where its excess lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class ListAnomalies:
     async def _with_evidence(self, page: Sequence[Anomaly], stamp: DataStamp) -> tuple[Anomaly, ...]:
         found: dict[str, Evidence] = {
             kind: await self._evidence.of(
-                kind, [one.screened for one in page if one.entity == kind], stamp.data_version
+                kind, [one.screened for one in page if one.flagged and one.entity == kind], stamp.data_version
             )
             for kind in {one.entity for one in page}
         }
