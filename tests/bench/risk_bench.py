@@ -22,7 +22,7 @@ from sluice_server.domain.risk.list_anomalies import DEFAULT_FALSE_DISCOVERY_RAT
 from sluice_server.domain.risk.models.columns import Floats, TextColumn
 from sluice_server.domain.risk.ratings import RatingBasis, RatingGrade, rate
 from sluice_server.domain.risk.screening import screen_shops, screen_stores
-from tests.bench import drifting, fremtpl2
+from tests.bench import charts, drifting, fremtpl2, queries
 from tests.bench.planted import Found, claim_columns, device_experience, judge, shop_sums, store_sums
 from tests.bench.report import Row, report
 from tests.unit.risk.any_table.claims_table import claims
@@ -51,6 +51,7 @@ def main() -> None:
         Row("groups/permuted-accepted", permuted, "groups", f"{len(SEEDS)} runs over shuffled outcomes", goal="0"),
     ]
     report("risk", [*portfolio_rows(), *any_table_rows(), *drift_rows(), late_claims_row(), *groups], part=True)
+    report("risk", [*charts.measure(), *queries.measure()], part=True)
     try:
         folder = fremtpl2.folder_of(data)
     except FileNotFoundError as missing:

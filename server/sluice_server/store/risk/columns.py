@@ -6,6 +6,8 @@ in sorted lists, counts and amounts as 64-bit floating point numbers whose sums 
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,14 +20,12 @@ from sluice_server.domain.risk.ports import (
     AmountCells,
     Condition,
     Figure,
-    FigureCondition,
     GroupColumn,
     Number,
     Order,
     Sum,
     TableQuery,
     TableRow,
-    Value,
 )
 from sluice_server.domain.risk.semantic_model import start_of
 
@@ -35,6 +35,8 @@ Positions = NDArray[np.int64]
 EXACT_BELOW = float(2**53)
 _MOST_BINS = 4_000_000
 """Beyond so many possible groups, those that there are are found by sorting."""
+_MOST_GROUPINGS = 8
+"""Of one table; each takes up to 16 bytes a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,18 @@ class Coded:
 
     codes: NDArray[np.int32]
     values: Sequence[str] | Sequence[date]
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Rows put into groups, which are numbered in the order of their columns."""
+
+    codes: Sequence[NDArray[np.int32]]
+    """For each column the position of the group's value in ``values``."""
+    values: Sequence[Sequence[Any]]
+    size: int
+    of_row: Positions | None
+    """The group of each row; None where each row is a group, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +75,12 @@ class ColumnTable:
         """By column; the time is one of the keys. All of the same length."""
         self._keys = keys
         self._measures = measures
+        self._groupings: dict[tuple[GroupColumn, ...], Grouping] = {}
         self.rows = len(next(iter(measures.values())))
 
     @property
     def nbytes(self) -> int:
-        """Memory that the columns take."""
+        """Memory that the columns take, without the groupings used last."""
         codes = sum(key.codes.nbytes for key in self._keys.values())
         return codes + sum(values.nbytes for values in self._measures.values())
 
@@ -78,25 +93,26 @@ class ColumnTable:
         """As `compile.compile_query` with the data version of this table."""
         chosen = self._chosen(query.conditions)
         sums = [self._taken(item.column, chosen) for item in query.sums]
+        present: Positions | None = None
+        grouped = [np.array([values.sum()]) for values in sums]
+        codes: Sequence[NDArray[np.int32]] = ()
+        lists: Sequence[Sequence[Any]] = ()
         if query.group_by:
-            codes, lists, grouped = self._grouped(query.group_by, sums, chosen)
-        else:
-            codes, lists, grouped = [], [], [np.array([values.sum()]) for values in sums]
-        figures = _Figures(query.sums, grouped)
-        kept = figures.kept(query.having)
-        order = _ordered(query, figures, codes, kept)
-        page = order[query.offset : None if query.limit is None else query.offset + query.limit]
+            present, grouped = self._grouped(query.group_by, sums, chosen)
+            grouping = self._grouping(query.group_by)
+            codes, lists = grouping.codes, grouping.values
+        page = _Page(query, grouped, codes, present)
         rows = tuple(
             TableRow(
-                tuple(values[code[i]] for code, values in zip(codes, lists, strict=True)),
+                tuple(values[code[group]] for code, values in zip(codes, lists, strict=True)),
                 _numbers(query.sums, grouped, i),
             )
-            for i in page
+            for i, group in page.groups()
         )
         totals = None
         if query.totals:
             totals = _numbers(query.sums, [np.array([values.sum()]) for values in sums], 0)
-        return Selected(rows, len(kept), totals)
+        return Selected(rows, page.total, totals)
 
     def amount_cells(self, count: str, amount: str, expected: str | None) -> AmountCells:
         """As `ports.RiskReader.amount_cells`, with columns instead of measures."""
@@ -115,8 +131,7 @@ class ColumnTable:
         mask: NDArray[np.bool_] | None = None
         for condition in conditions:
             coded = self._coded(condition.column)
-            passes = np.array([_passes(value, condition) for value in coded.values], dtype=np.bool_)
-            found = passes[coded.codes]
+            found = _passing(coded.values, condition)[coded.codes]
             mask = found if mask is None else mask & found
         return None if mask is None else np.flatnonzero(mask)
 
@@ -138,92 +153,148 @@ class ColumnTable:
         return values if chosen is None else values[chosen]
 
     def _grouped(
-        self, columns: Sequence[GroupColumn], sums: Sequence[Floats], chosen: Positions | None
-    ) -> tuple[list[Positions], list[Sequence[Any]], list[Floats]]:
-        """For each group that there is, in the order of the columns: the positions of its values, and its sums."""
-        coded = [self._coded(column) for column in columns]
-        sizes = [max(1, len(one.values)) for one in coded]
-        combined = np.zeros(self.rows if chosen is None else len(chosen), dtype=np.int64)
-        bins = 1
-        for one, size in zip(coded, sizes, strict=True):
-            combined = combined * size + (one.codes if chosen is None else one.codes[chosen])
-            bins *= size
-        if bins <= _MOST_BINS:
-            present = np.flatnonzero(np.bincount(combined, minlength=bins))
-            added = [_added(combined, values, bins)[present] for values in sums]
-        else:
-            present, inverse = np.unique(combined, return_inverse=True)
-            added = [_added(inverse, values, len(present)) for values in sums]
-        codes = [np.asarray(axis, dtype=np.int64) for axis in np.unravel_index(present, sizes)]
-        return codes, [one.values for one in coded], added
+        self, columns: tuple[GroupColumn, ...], sums: Sequence[Floats], chosen: Positions | None
+    ) -> tuple[Positions | None, list[Floats]]:
+        """The groups that there are (None: all of the grouping), and the sums of each."""
+        grouping = self._grouping(columns)
+        if grouping.of_row is None:
+            return chosen, list(sums)
+        of_row = grouping.of_row if chosen is None else grouping.of_row[chosen]
+        added: list[Floats] = [
+            np.bincount(of_row, weights=values, minlength=grouping.size).astype(np.float64, copy=False)
+            for values in sums
+        ]
+        if chosen is None:
+            return None, added
+        present = np.flatnonzero(np.bincount(of_row, minlength=grouping.size))
+        return present, [values[present] for values in added]
+
+    def _grouping(self, columns: tuple[GroupColumn, ...]) -> Grouping:
+        """Computed once for each combination of columns, as long as it is among those used last."""
+        found = self._groupings.pop(columns, None)
+        if found is None:
+            found = _group([self._coded(column) for column in columns], self.rows)
+        # Threads that race here compute the same twice, which does no harm.
+        self._groupings[columns] = found
+        while len(self._groupings) > _MOST_GROUPINGS:
+            self._groupings.pop(next(iter(self._groupings)), None)
+        return found
 
 
-def _added(groups: Positions, values: Floats, size: int) -> Floats:
-    """The sum of the values of each group; the groups are 0 to ``size - 1``."""
-    return np.bincount(groups, weights=values, minlength=size).astype(np.float64, copy=False)
+def _group(coded: Sequence[Coded], rows: int) -> Grouping:
+    combined = np.zeros(rows, dtype=np.int64)
+    sizes = [max(1, len(one.values)) for one in coded]
+    for one, size in zip(coded, sizes, strict=True):
+        combined = combined * size + one.codes
+    bins = math.prod(sizes)
+    if bins <= _MOST_BINS:
+        present = np.flatnonzero(np.bincount(combined, minlength=bins))
+        number = np.zeros(bins, dtype=np.int64)
+        number[present] = np.arange(len(present))
+        of_row = number[combined]
+    else:
+        present, of_row = np.unique(combined, return_inverse=True)
+    codes = [np.asarray(axis, dtype=np.int32) for axis in np.unravel_index(present, sizes)]
+    # The rows come by their key: grouped by all of it, each is its own group, and nothing has to be added.
+    alone = len(present) == rows and bool((of_row == np.arange(rows)).all())
+    return Grouping(codes, [one.values for one in coded], len(present), None if alone else of_row)
 
 
-class _Figures:
-    """Metrics over the sums of groups; not a number where there is no value."""
+class _Page:
+    """Which of the groups a query shows, in its order."""
 
-    def __init__(self, sums: Sequence[Sum], grouped: Sequence[Floats]) -> None:
-        self._by_name = {item.name: values for item, values in zip(sums, grouped, strict=True)}
-        self.size = len(grouped[0])
+    def __init__(
+        self,
+        query: TableQuery,
+        grouped: Sequence[Floats],
+        codes: Sequence[NDArray[np.int32]],
+        present: Positions | None,
+    ) -> None:
+        """``present``: the numbers of the groups that ``grouped`` has the sums of; None: all."""
+        self._query = query
+        self._by_name = {item.name: values for item, values in zip(query.sums, grouped, strict=True)}
+        self._codes = codes
+        self._present = present
+        self._kept = self._passing()
+        self.total = len(grouped[0]) if self._kept is None else len(self._kept)
 
-    def of(self, figure: Figure) -> Floats:
+    def groups(self) -> list[tuple[int, int]]:
+        """For each row of the page: its position in the sums, and the number of its group."""
+        query = self._query
+        end = None if query.limit is None else query.offset + query.limit
+        positions = self._ordered()[query.offset : end]
+        numbers = positions if self._present is None else self._present[positions]
+        return list(zip(positions.tolist(), numbers.tolist(), strict=True))
+
+    def _figure(self, figure: Figure) -> Floats:
+        """Not a number where there is no value."""
         numerator = self._by_name[figure.numerator]
         if figure.denominator is None:
             return numerator
         denominator = self._by_name[figure.denominator]
-        found: Floats = np.full(self.size, np.nan)
-        np.divide(numerator, denominator, out=found, where=denominator != 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found: Floats = numerator / denominator
+        found[denominator == 0] = np.nan
         return found
 
-    def kept(self, having: Sequence[FigureCondition]) -> Positions:
-        """The groups whose figures pass."""
-        mask = np.ones(self.size, dtype=np.bool_)
-        for item in having:
-            values = self.of(item.figure)
-            with np.errstate(invalid="ignore"):
-                if item.at_least is not None:
-                    mask &= values >= item.at_least
-                if item.below is not None:
-                    mask &= values < item.below
-        return np.flatnonzero(mask)
+    def _passing(self) -> Positions | None:
+        """The positions whose figures pass; None for all."""
+        mask: NDArray[np.bool_] | None = None
+        for item in self._query.having:
+            values = self._figure(item.figure)
+            passes = ~np.isnan(values)
+            if item.at_least is not None:
+                passes &= values >= item.at_least
+            if item.below is not None:
+                passes &= values < item.below
+            mask = passes if mask is None else mask & passes
+        return None if mask is None else np.flatnonzero(mask)
 
+    def _ordered(self) -> Positions:
+        """The kept positions in the order of the query, at least as many as its page needs."""
+        query = self._query
+        kept = np.arange(self.total) if self._kept is None else self._kept
+        if [order.by for order in query.order_by] == list(query.group_by) and not any(
+            order.descending for order in query.order_by
+        ):
+            return kept  # Groups are found in this order.
+        first, *others = query.order_by
+        keys = [self._key(first, self._kept)]
+        wanted = self.total if query.limit is None else query.offset + query.limit
+        if 0 < wanted < self.total:
+            # The rows of the page, and those that tie with its last one, are enough to sort.
+            few = np.flatnonzero(keys[0] <= np.partition(keys[0], wanted - 1)[wanted - 1])
+            kept, keys = kept[few], [keys[0][few]]
+        keys += [self._key(order, kept) for order in others]
+        return kept[np.lexsort(keys[::-1])]
 
-def _ordered(query: TableQuery, figures: _Figures, codes: Sequence[Positions], kept: Positions) -> Positions:
-    """The kept groups in the order of the query, at least as many as its page needs."""
-    natural = [Order(column) for column in query.group_by]
-    if list(query.order_by) == natural:
-        return kept  # They are found in this order.
-    keys = []
-    for order in query.order_by:
+    def _key(self, order: Order, at: Positions | None) -> Floats:
+        """What to sort by upwards; infinite where there is no value, which comes last either way."""
         if isinstance(order.by, Figure):
-            values = figures.of(order.by)[kept]
+            values = self._figure(order.by)
         else:
-            values = codes[query.group_by.index(order.by)][kept].astype(np.float64)
-        # Without a value last, either way.
-        keys.append(np.where(np.isnan(values), np.inf, -values if order.descending else values))
-    if not keys:
-        return kept
-    wanted = len(kept) if query.limit is None else query.offset + query.limit
-    if 0 < wanted < len(kept):
-        # The rows of the page, and those that tie with its last one, are enough to sort.
-        few = np.flatnonzero(keys[0] <= np.partition(keys[0], wanted - 1)[wanted - 1])
-        return kept[few][np.lexsort([key[few] for key in reversed(keys)])]
-    return kept[np.lexsort(keys[::-1])]
+            codes = self._codes[self._query.group_by.index(order.by)]
+            values = (codes if self._present is None else codes[self._present]).astype(np.float64)
+        if at is not None:
+            values = values[at]
+        key = -values if order.descending else values
+        nothing = np.isnan(key)
+        return np.where(nothing, np.inf, key) if nothing.any() else key
 
 
-def _passes(value: Value, condition: Condition) -> bool:
-    low, high = condition.at_least, condition.below
-    return (
-        (not condition.any_of or value in condition.any_of)
-        and value not in condition.none_of
-        # A condition's values are of its column's type: both are text or both are days.
-        and (low is None or value >= low)  # type: ignore[operator]  # see above
-        and (high is None or value < high)  # type: ignore[operator]  # see above
-    )
+def _passing(values: Sequence[Any], condition: Condition) -> NDArray[np.bool_]:
+    """Which of the sorted values pass."""
+    passes = np.full(len(values), not condition.any_of, dtype=np.bool_)
+    for wanted, passed in ((condition.any_of, True), (condition.none_of, False)):
+        for value in wanted:
+            i = bisect_left(values, value)
+            if i < len(values) and values[i] == value:
+                passes[i] = passed
+    if condition.at_least is not None:
+        passes[: bisect_left(values, condition.at_least)] = False
+    if condition.below is not None:
+        passes[bisect_left(values, condition.below) :] = False
+    return passes
 
 
 def _numbers(sums: Sequence[Sum], grouped: Sequence[Floats], at: int) -> tuple[Number, ...]:
