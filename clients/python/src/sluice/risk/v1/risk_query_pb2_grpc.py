@@ -298,9 +298,9 @@ class RiskQueryServicer:
     def ListRiskGroups(self, request, context):
         """Lists groups of policies whose risk differs from the rest and that were confirmed on a hold-out half.
 
-        Precondition: a published data version.
+        Precondition: a published data version that was searched for groups; a server does it soon after each publication.
         Effect: none. A repeat gives the same for the same data version.
-        Codes: INVALID_ARGUMENT; NOT_FOUND.
+        Codes: INVALID_ARGUMENT; NOT_FOUND, with RISK_RESOURCE_NOT_FOUND before the search has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -379,9 +379,11 @@ class RiskQueryServicer:
         """Stores an alert rule, or only shows what it would have raised.
 
         Precondition: for a known id, the etag of the stored rule.
-        Effect: a new version and an audit row; the next evaluation uses it. With validate_only nothing is stored. A repeat
-        with the same request_id and content returns the first answer.
-        Codes: INVALID_ARGUMENT (unknown metric, no threshold, empty reason), ABORTED with STALE_ETAG.
+        Effect: a new version and an audit row; the next evaluation, within seconds, uses it; a rule that is not enabled any
+        more resolves its alerts. With validate_only nothing is stored. A repeat with the same request_id and content
+        changes nothing and returns the rule.
+        Codes: INVALID_ARGUMENT (unknown metric, no threshold, empty reason), ABORTED with STALE_ETAG, ALREADY_EXISTS with
+        REQUEST_ID_CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -404,7 +406,8 @@ class RiskQueryServicer:
         Precondition: the alert is PENDING or FIRING.
         Effect: the name, the time and the reason are kept with it, with an audit row; it is not sent again. A repeat
         with the same request_id returns the first answer.
-        Codes: INVALID_ARGUMENT for an empty reason, NOT_FOUND, FAILED_PRECONDITION when resolved, ABORTED with STALE_ETAG.
+        Codes: INVALID_ARGUMENT for an empty reason, NOT_FOUND, FAILED_PRECONDITION with ALERT_RESOLVED, ABORTED with
+        STALE_ETAG, ALREADY_EXISTS with REQUEST_ID_CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

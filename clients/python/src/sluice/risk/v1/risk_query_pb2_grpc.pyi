@@ -131,9 +131,9 @@ class RiskQueryStub:
     ListRiskGroups: _grpc.UnaryUnaryMultiCallable[_anomalies_pb2.ListRiskGroupsRequest, _anomalies_pb2.ListRiskGroupsResponse]
     """Lists groups of policies whose risk differs from the rest and that were confirmed on a hold-out half.
 
-    Precondition: a published data version.
+    Precondition: a published data version that was searched for groups; a server does it soon after each publication.
     Effect: none. A repeat gives the same for the same data version.
-    Codes: INVALID_ARGUMENT; NOT_FOUND.
+    Codes: INVALID_ARGUMENT; NOT_FOUND, with RISK_RESOURCE_NOT_FOUND before the search has ended.
     """
     QuotePremium: _grpc.UnaryUnaryMultiCallable[_pricing_pb2.QuotePremiumRequest, _pricing_pb2.QuotePremiumResponse]
     """Prices one cover by the active pricing model and shows the steps.
@@ -184,9 +184,11 @@ class RiskQueryStub:
     """Stores an alert rule, or only shows what it would have raised.
 
     Precondition: for a known id, the etag of the stored rule.
-    Effect: a new version and an audit row; the next evaluation uses it. With validate_only nothing is stored. A repeat
-    with the same request_id and content returns the first answer.
-    Codes: INVALID_ARGUMENT (unknown metric, no threshold, empty reason), ABORTED with STALE_ETAG.
+    Effect: a new version and an audit row; the next evaluation, within seconds, uses it; a rule that is not enabled any
+    more resolves its alerts. With validate_only nothing is stored. A repeat with the same request_id and content
+    changes nothing and returns the rule.
+    Codes: INVALID_ARGUMENT (unknown metric, no threshold, empty reason), ABORTED with STALE_ETAG, ALREADY_EXISTS with
+    REQUEST_ID_CONFLICT.
     """
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_alerts_pb2.ListAlertsRequest, _alerts_pb2.ListAlertsResponse]
     """Lists alerts, newest first.
@@ -201,7 +203,8 @@ class RiskQueryStub:
     Precondition: the alert is PENDING or FIRING.
     Effect: the name, the time and the reason are kept with it, with an audit row; it is not sent again. A repeat
     with the same request_id returns the first answer.
-    Codes: INVALID_ARGUMENT for an empty reason, NOT_FOUND, FAILED_PRECONDITION when resolved, ABORTED with STALE_ETAG.
+    Codes: INVALID_ARGUMENT for an empty reason, NOT_FOUND, FAILED_PRECONDITION with ALERT_RESOLVED, ABORTED with
+    STALE_ETAG, ALREADY_EXISTS with REQUEST_ID_CONFLICT.
     """
     WatchAlerts: _grpc.UnaryStreamMultiCallable[_alerts_pb2.WatchAlertsRequest, _alerts_pb2.WatchAlertsResponse]
     """Sends the alerts that are pending or firing, then every change, until the caller cancels.
@@ -306,9 +309,9 @@ class RiskQueryAsyncStub(RiskQueryStub):
     ListRiskGroups: _aio.UnaryUnaryMultiCallable[_anomalies_pb2.ListRiskGroupsRequest, _anomalies_pb2.ListRiskGroupsResponse]  # type: ignore[assignment]
     """Lists groups of policies whose risk differs from the rest and that were confirmed on a hold-out half.
 
-    Precondition: a published data version.
+    Precondition: a published data version that was searched for groups; a server does it soon after each publication.
     Effect: none. A repeat gives the same for the same data version.
-    Codes: INVALID_ARGUMENT; NOT_FOUND.
+    Codes: INVALID_ARGUMENT; NOT_FOUND, with RISK_RESOURCE_NOT_FOUND before the search has ended.
     """
     QuotePremium: _aio.UnaryUnaryMultiCallable[_pricing_pb2.QuotePremiumRequest, _pricing_pb2.QuotePremiumResponse]  # type: ignore[assignment]
     """Prices one cover by the active pricing model and shows the steps.
@@ -359,9 +362,11 @@ class RiskQueryAsyncStub(RiskQueryStub):
     """Stores an alert rule, or only shows what it would have raised.
 
     Precondition: for a known id, the etag of the stored rule.
-    Effect: a new version and an audit row; the next evaluation uses it. With validate_only nothing is stored. A repeat
-    with the same request_id and content returns the first answer.
-    Codes: INVALID_ARGUMENT (unknown metric, no threshold, empty reason), ABORTED with STALE_ETAG.
+    Effect: a new version and an audit row; the next evaluation, within seconds, uses it; a rule that is not enabled any
+    more resolves its alerts. With validate_only nothing is stored. A repeat with the same request_id and content
+    changes nothing and returns the rule.
+    Codes: INVALID_ARGUMENT (unknown metric, no threshold, empty reason), ABORTED with STALE_ETAG, ALREADY_EXISTS with
+    REQUEST_ID_CONFLICT.
     """
     ListAlerts: _aio.UnaryUnaryMultiCallable[_alerts_pb2.ListAlertsRequest, _alerts_pb2.ListAlertsResponse]  # type: ignore[assignment]
     """Lists alerts, newest first.
@@ -376,7 +381,8 @@ class RiskQueryAsyncStub(RiskQueryStub):
     Precondition: the alert is PENDING or FIRING.
     Effect: the name, the time and the reason are kept with it, with an audit row; it is not sent again. A repeat
     with the same request_id returns the first answer.
-    Codes: INVALID_ARGUMENT for an empty reason, NOT_FOUND, FAILED_PRECONDITION when resolved, ABORTED with STALE_ETAG.
+    Codes: INVALID_ARGUMENT for an empty reason, NOT_FOUND, FAILED_PRECONDITION with ALERT_RESOLVED, ABORTED with
+    STALE_ETAG, ALREADY_EXISTS with REQUEST_ID_CONFLICT.
     """
     WatchAlerts: _aio.UnaryStreamMultiCallable[_alerts_pb2.WatchAlertsRequest, _alerts_pb2.WatchAlertsResponse]  # type: ignore[assignment]
     """Sends the alerts that are pending or firing, then every change, until the caller cancels.
@@ -550,9 +556,9 @@ class RiskQueryServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_anomalies_pb2.ListRiskGroupsResponse, _abc.Awaitable[_anomalies_pb2.ListRiskGroupsResponse]]:
         """Lists groups of policies whose risk differs from the rest and that were confirmed on a hold-out half.
 
-        Precondition: a published data version.
+        Precondition: a published data version that was searched for groups; a server does it soon after each publication.
         Effect: none. A repeat gives the same for the same data version.
-        Codes: INVALID_ARGUMENT; NOT_FOUND.
+        Codes: INVALID_ARGUMENT; NOT_FOUND, with RISK_RESOURCE_NOT_FOUND before the search has ended.
         """
 
     @_abc_1.abstractmethod
@@ -645,9 +651,11 @@ class RiskQueryServicer(metaclass=_abc_1.ABCMeta):
         """Stores an alert rule, or only shows what it would have raised.
 
         Precondition: for a known id, the etag of the stored rule.
-        Effect: a new version and an audit row; the next evaluation uses it. With validate_only nothing is stored. A repeat
-        with the same request_id and content returns the first answer.
-        Codes: INVALID_ARGUMENT (unknown metric, no threshold, empty reason), ABORTED with STALE_ETAG.
+        Effect: a new version and an audit row; the next evaluation, within seconds, uses it; a rule that is not enabled any
+        more resolves its alerts. With validate_only nothing is stored. A repeat with the same request_id and content
+        changes nothing and returns the rule.
+        Codes: INVALID_ARGUMENT (unknown metric, no threshold, empty reason), ABORTED with STALE_ETAG, ALREADY_EXISTS with
+        REQUEST_ID_CONFLICT.
         """
 
     @_abc_1.abstractmethod
@@ -674,7 +682,8 @@ class RiskQueryServicer(metaclass=_abc_1.ABCMeta):
         Precondition: the alert is PENDING or FIRING.
         Effect: the name, the time and the reason are kept with it, with an audit row; it is not sent again. A repeat
         with the same request_id returns the first answer.
-        Codes: INVALID_ARGUMENT for an empty reason, NOT_FOUND, FAILED_PRECONDITION when resolved, ABORTED with STALE_ETAG.
+        Codes: INVALID_ARGUMENT for an empty reason, NOT_FOUND, FAILED_PRECONDITION with ALERT_RESOLVED, ABORTED with
+        STALE_ETAG, ALREADY_EXISTS with REQUEST_ID_CONFLICT.
         """
 
     @_abc_1.abstractmethod
