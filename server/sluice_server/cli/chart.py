@@ -106,7 +106,6 @@ def dashboard(
         else:
             with server(address) as sluice:
                 found = _dashboard_of(sluice, name, given, language, data_version)
-        out.mkdir(parents=True, exist_ok=True)
         for chart_id, specification in found:
             _write(out / f"{chart_id}.{format_name}", draw(specification, format_name, scale))
 
@@ -189,6 +188,7 @@ def _rendered(sluice: Sluice, language: str, data_version: int, *, chart: pb.Cha
 
 
 def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     output.print(f"{path}  {len(content):,} bytes", soft_wrap=True)
 

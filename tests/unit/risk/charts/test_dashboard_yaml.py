@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from sluice_server.domain.risk.charts.dashboard_yaml import (
 )
 from sluice_server.domain.risk.charts.definition import ChartType
 from sluice_server.domain.risk.model_yaml import load_model, shipped_model
+from tests.unit.risk.charts.pictures import rendered
 
 MODEL = shipped_model()
 CHANNELS = files("sluice_server.domain.risk.charts").joinpath("shipped", "channel-ratings.yaml").read_text("utf-8")
@@ -78,3 +80,11 @@ def test_shipped_dashboards_that_another_model_cannot_serve_are_left_out() -> No
     with pytest.raises(InvalidDashboard):
         shipped_dashboards(other)
     assert len(shipped_dashboards(other, strict=False)) == 4
+
+
+def test_the_examples_of_the_documentation_can_be_drawn() -> None:
+    docs = Path(__file__).parents[4] / "docs"
+    given = load_chart((docs / "example-chart.yaml").read_text(), MODEL)
+    dashboard = load_dashboard((docs / "example-dashboard.yaml").read_text(), MODEL)
+    for one in (given, *dashboard.charts):
+        assert rendered(one).answer.rows, one.chart_id
