@@ -206,6 +206,14 @@ def screen_shops(parts: Sequence[ShopPartSums], squared_variation: float) -> lis
             "{observed} claims within 30 days of the start, where other shops' share for the same parts gives "
             "{expected} ({ratio} times)",
         ),
+        _Test(
+            "part_concentration",
+            "claims",
+            "claims of all repair shops",
+            _part_concentration(rows, names, claims, len(shops)),
+            "同一配件理赔 {observed} 件，按其他维修商的占比应为 {expected} 件（{ratio} 倍）",
+            "{observed} claims of one part where the other shops' share of it gives {expected} ({ratio} times)",
+        ),
     ]
     p = combined_p(np.column_stack([test.excess.p_values for test in tests])) if shops else np.empty(0)
     q = q_values(p)
@@ -226,6 +234,32 @@ def _at_peers_share(parts: Sequence[str], successes: Floats, trials: Floats) -> 
     totals = np.bincount(group, weights=trials)
     share = np.bincount(group, weights=successes) / np.maximum(totals, 1)
     return np.asarray(trials * share[group])
+
+
+def _part_concentration(shop: npt.NDArray[np.int64], parts: Sequence[str], claims: Floats, shops: int) -> Excess:
+    """The part that a shop has more of than the others, its p-value corrected for so many parts (Šidák).
+
+    Shops differ in what their region sells, so all of them tell how shares vary: only one that stands out alone counts.
+    """
+    distinct = {part: i for i, part in enumerate(dict.fromkeys(parts))}
+    if not distinct:
+        return Excess(np.zeros(0), np.zeros(0), np.zeros(0), 0.0)
+    part = np.array([distinct[name] for name in parts], dtype=np.int64)
+    of_shop = np.bincount(shop, weights=claims).astype(np.float64)
+    of_part = np.bincount(part, weights=claims).astype(np.float64)
+    others = np.maximum(claims.sum() - of_shop[shop], 1.0)
+    # A hundredth of a claim more, so that a part that nobody else has still has an expectation.
+    expected = np.minimum(of_shop[shop] * (of_part[part] - claims + 0.01) / others, of_shop[shop])
+    tested = excess_share(claims, of_shop[shop], expected, all_ordinary=True)
+    p = np.where(np.isnan(tested.p_values), 1.0, tested.p_values)
+    order = np.lexsort((p, shop))
+    _, first = np.unique(shop[order], return_index=True)
+    best = order[first]
+    observed, hoped, corrected = np.zeros(shops), np.zeros(shops), np.full(shops, np.nan)
+    observed[shop[best]], hoped[shop[best]] = claims[best], expected[best]
+    if len(distinct) > 1:
+        corrected[shop[best]] = -np.expm1(len(distinct) * np.log1p(-np.minimum(p[best], 1 - 1e-16)))
+    return Excess(observed, hoped, corrected, tested.dispersion)
 
 
 def _column(values: Sequence[float]) -> Floats:
