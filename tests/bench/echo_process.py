@@ -1,6 +1,7 @@
 """What Route is measured against: a bare grpc.aio server on uvloop that answers every call with as many bytes as Route.
 
-``python -m tests.bench.echo_process PORT ANSWER_BYTES``. No interceptor, no protobuf, no store.
+``python -m tests.bench.echo_process PORT ANSWER_BYTES [tuned]``. No interceptor, no protobuf, no store. Bare is gRPC as
+it comes; ``tuned`` has gRPC's listener set as ``sluice serve`` sets it, which is part of what makes Sluice fast.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import Any
 
 import uvloop
 
-# Also sets how gRPC listens, as ``sluice serve`` does: what is measured is Sluice, not this setting.
-import sluice_server.cli  # noqa: F401 - for that
+if "tuned" in sys.argv:
+    # gRPC reads this once, while it is imported.
+    import sluice_server.cli  # noqa: F401 - sets it
 
 
 async def serve(port: int, answer_bytes: int) -> None:

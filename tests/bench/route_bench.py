@@ -1,10 +1,13 @@
 """Route against a bare echo, in turns within one run: ``python -m tests.bench.route_bench``.
 
-The servers are processes of their own: the echo, Sluice on SQLite, on PostgreSQL, and two Sluices on one PostgreSQL,
-these as ``sluice serve`` runs them: durable before they answer, validating, traced (1 % sampled, sent to a collector).
-The load is a process of its own too (``load``). Machines are shared and rounds differ, so a ratio is the median of the
-rounds' ratios, each to the echo of the same round; beside it stands the ratio of the processor time that the server
-takes for a call, which others on the machine disturb less.
+The servers are processes of their own: the echo, Sluice on SQLite (with ten rules, and with 50,000), on PostgreSQL, and
+two Sluices on one PostgreSQL, as ``sluice serve`` runs them: durable before they answer, validating, traced (1 %
+sampled, sent to a collector). The echo is a grpc.aio server on uvloop as it comes; ``echo-tuned`` has gRPC's listener
+set as Sluice sets it and serves a third more calls, so that one can also see what Sluice adds to that.
+
+The load is a process of its own too (``load``), the same for all. Machines are shared and rounds differ, so a ratio is
+the median of the rounds' ratios, each to the echo of the same round; beside it stands the ratio of the processor time
+that the server takes for a call, which others on the machine disturb less.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ BATCH_ROUNDS = 3
 BATCH_SECONDS = 2.5
 PRODUCTS = 6
 RULES = 10
+MANY_RULES, MANY_PRODUCTS = 50_000, 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +139,18 @@ async def measure() -> list[Row]:
         for server in (sqlite, on_postgres, first):
             await furnish(server.address, small)
         second = await sluice("second", shared)
+        large = await sluice("large", f"sqlite+aiosqlite:///{folder / 'large' / 'sluice.db'}")
+        await furnish(large.address, plans.plan(MANY_RULES, MANY_PRODUCTS))
         answer_bytes = await _check(sqlite)
-        echo = Target("echo", [await stack.enter_async_context(echo_server(answer_bytes, folder / "echo.log"))], ECHO)
+
+        async def echo(*, tuned: bool) -> ServerProcess:
+            return await stack.enter_async_context(echo_server(answer_bytes, folder / "echo.log", tuned=tuned))
+
         targets = (
-            echo,
+            Target("echo", [await echo(tuned=False)], ECHO),
+            Target("echo-tuned", [await echo(tuned=True)], ECHO),
             Target("sqlite", [sqlite], ROUTE),
+            Target("sqlite-50000", [large], ROUTE),
             Target("postgres", [on_postgres], ROUTE),
             Target("postgres-2", [first, second], ROUTE),
         )

@@ -46,10 +46,10 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def echo_server(answer_bytes: int, log: Path) -> AsyncIterator[ServerProcess]:
-    """The bare echo, under gRPC's settings as ``sluice serve`` sets them."""
+async def echo_server(answer_bytes: int, log: Path, *, tuned: bool = False) -> AsyncIterator[ServerProcess]:
+    """The bare echo; ``tuned``: with gRPC's listener as ``sluice serve`` sets it."""
     port = _free_port()
-    arguments = ("-m", "tests.bench.echo_process", str(port), str(answer_bytes))
+    arguments = ("-m", "tests.bench.echo_process", str(port), str(answer_bytes), *(("tuned",) if tuned else ()))
     async with _process(arguments, {}, log) as pid:
         await _listening(port)
         yield ServerProcess(f"127.0.0.1:{port}", pid)
@@ -139,7 +139,7 @@ async def _process(arguments: tuple[str, ...], environment: Mapping[str, str], l
 
 
 def _without_settings() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
+    return {key: value for key, value in os.environ.items() if not key.startswith(("SLUICE_", "GRPC_EXPERIMENTS"))}
 
 
 async def _listening(port: int) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from sluice_server.domain.errors import NoRuleMatches
+from sluice_server.domain.money import Money
 from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.model import Binding, Candidate, Disposition
 from sluice_server.domain.routing.plan import CompiledPlan, RuleNotComputable
@@ -225,3 +227,23 @@ async def test_a_decision_is_re_derived_from_nothing_but_what_it_records(admitte
         assert {c.insurer_id for c in decision.candidates if c.excluded_because} == {
             insurer for insurer, points in admitted.items() if points == 0
         }
+
+
+async def test_factors_follow_what_they_read_and_are_computed_once_for_it(plan: CompiledPlan) -> None:
+    dear, cheap = Money(700_000, "CNY"), Money(100, "CNY")
+    decided = [
+        await plan.decide(application(device=replace(APPLICATION.device, price=price)), traffic(), now=NOW)
+        for price in (dear, cheap, dear, cheap)
+    ]
+    assert [decision.factors["band"] for decision in decided] == ["high", "low", "high", "low"]
+    assert decided[0].factors is decided[2].factors
+
+
+async def test_a_factor_that_reads_the_time_is_computed_each_time() -> None:
+    source = PLAN.replace("factors:\n", "factors:\n  hour: string(now.getHours())\n", 1)
+    plan = compile_plan(source, version=1)
+    hours = [
+        (await plan.decide(application(), traffic(), now=NOW + timedelta(hours=each))).factors["hour"]
+        for each in range(3)
+    ]
+    assert hours == ["8", "9", "10"]

@@ -29,6 +29,8 @@ from sluice_server.domain.routing.publish import ActivatePlan, CreatePlan, Valid
 from sluice_server.domain.routing.simulate import SimulatePlan
 
 if TYPE_CHECKING:
+    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
+
     # The generated stubs' context exists for type checkers only.
     from sluice.routing.v1.routing_pb2_grpc import _MaybeAsyncIterator, _ServicerContext
 else:
@@ -70,15 +72,17 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
     async def RouteBatch(
         self, request: routing_pb2.RouteBatchRequest, context: _ServicerContext
     ) -> routing_pb2.RouteBatchResponse:
-        results = await self._route_all(request.applications, current_context())
-        return routing_pb2.RouteBatchResponse(results=results)
+        response = routing_pb2.RouteBatchResponse()
+        await self._route_all(request.applications, response.results, current_context())
+        return response
 
     async def RouteStream(
         self, request_iterator: _MaybeAsyncIterator[routing_pb2.RouteStreamRequest], context: _ServicerContext
     ) -> AsyncIterator[routing_pb2.RouteStreamResponse]:
         async for chunk in request_iterator:
-            results = await self._route_all(chunk.applications, current_context())
-            yield routing_pb2.RouteStreamResponse(chunk_id=chunk.chunk_id, results=results)
+            response = routing_pb2.RouteStreamResponse(chunk_id=chunk.chunk_id)
+            await self._route_all(chunk.applications, response.results, current_context())
+            yield response
 
     async def ExplainRoute(
         self, request: routing_pb2.ExplainRouteRequest, context: _ServicerContext
@@ -164,24 +168,29 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
                 yield simulation.response(step)
 
     async def _route_all(
-        self, messages: Sequence[application_pb2.Application], context: CallContext
-    ) -> list[routing_pb2.RouteResult]:
-        """Routes all at once, so that their decisions share commits. One that fails, fails alone."""
+        self,
+        messages: Sequence[application_pb2.Application],
+        results: RepeatedCompositeFieldContainer[routing_pb2.RouteResult],
+        context: CallContext,
+    ) -> None:
+        """Routes all at once, so that their decisions share commits. One that fails, fails alone.
+
+        The results are filled in where they are sent from: to collect them first would copy each of them twice.
+        """
         incoming.batch(messages, self._limits)
-        results = [routing_pb2.RouteResult(application_id=message.application_id) for message in messages]
         applications: dict[int, Application] = {}
         for place, message in enumerate(messages):
+            result = results.add(application_id=message.application_id)
             try:
                 applications[place] = incoming.batch_item(message, place, self._limits)
             except Exception as error:  # noqa: BLE001 - one bad application fails alone, whatever is wrong with it
-                results[place].failure.CopyFrom(_failure(error, context))
+                result.failure.CopyFrom(_failure(error, context))
         routed = await self._use.route.many(list(applications.values()), context)
         for place, answer in zip(applications, routed, strict=True):
             if isinstance(answer, Exception):
                 results[place].failure.CopyFrom(_failure(answer, context))
             else:
                 render.fill_route_response(results[place].response, answer)
-        return results
 
 
 def _failure(error: Exception, context: CallContext) -> routing_pb2.RouteFailure:

@@ -82,7 +82,7 @@ class Decisions:
         InvalidInput (a factor cannot be computed) only for a new application.
         """
         try:
-            order = self._received(application, submit=submit, deadline=deadline)
+            order = self._received(application, self._clock.now(), submit=submit, deadline=deadline)
         except NOT_DECIDABLE:
             known = await self._replayed(application)
             if known is None:
@@ -101,11 +101,13 @@ class Decisions:
         """What ``first`` does, for many in shared commits: in each place what ``first`` would return or raise."""
         results: dict[int, RoutedOrder | Exception] = {}
         orders: dict[int, Order | OpenOrder] = {}
+        now = self._clock.now()
         for place, application in enumerate(applications):
             if place % DECISIONS_AT_A_TIME == DECISIONS_AT_A_TIME - 1:
                 await asyncio.sleep(0)  # the turn of other calls
+                now = self._clock.now()
             try:
-                orders[place] = self._received(application, submit=False, deadline=deadline)
+                orders[place] = self._received(application, now, submit=False, deadline=deadline)
             except NOT_DECIDABLE as error:
                 try:
                     results[place] = await self._replayed(application) or error
@@ -122,9 +124,10 @@ class Decisions:
                 results[place] = error
         return [results[place] for place in range(len(applications))]
 
-    def _received(self, application: Application, *, submit: bool, deadline: datetime | None) -> Order | OpenOrder:
+    def _received(
+        self, application: Application, now: datetime, *, submit: bool, deadline: datetime | None
+    ) -> Order | OpenOrder:
         """The order of a new application with its first decision, not stored yet. Raises NOT_DECIDABLE."""
-        now = self._clock.now()
         decision = self._decide(application, number=1, failed=frozenset(), now=now)
         fingerprint = application.fingerprint()
         if not isinstance(decision, OpenDecision):
