@@ -75,3 +75,14 @@ def test_the_one_not_used_for_longest_is_dropped() -> None:
     cache.peek(1, "a")
     cache.keep(1, "c", 3)
     assert [cache.peek(1, key) for key in "abc"] == [1, None, 3]
+
+
+def test_results_are_kept_up_to_their_weight_together_and_none_that_is_too_heavy() -> None:
+    cache = VersionCache[str](10, len)
+    cache.keep(1, "a", "four")
+    cache.keep(1, "b", "sixsix")
+    assert (cache.peek(1, "a"), cache.peek(1, "b")) == ("four", "sixsix")
+    cache.keep(1, "a", "five!")
+    assert (cache.peek(1, "a"), cache.peek(1, "b")) == ("five!", None), "a result that replaces another weighs anew"
+    cache.keep(1, "c", "eleven bytes")
+    assert [cache.peek(1, key) for key in "abc"] == ["five!", None, None]

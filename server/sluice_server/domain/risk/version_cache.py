@@ -35,8 +35,11 @@ class VersionCache(Generic[V]):
         full = (data_version, key)
         if full in self._kept:
             self._weight -= self._weigh(self._kept.pop(full))
+        weight = self._weigh(value)
+        if weight > self._capacity:
+            return
         self._kept[full] = value
-        self._weight += self._weigh(value)
+        self._weight += weight
         while self._weight > self._capacity:
             _, dropped = self._kept.popitem(last=False)
             self._weight -= self._weigh(dropped)
