@@ -210,6 +210,18 @@ async def test_rules_and_alerts_are_paged(room: RiskRoom, client: AsyncSluice, r
     assert len(set(ids)) == 3
 
 
+async def test_a_rule_comes_back_as_it_was_saved(client: AsyncSluice) -> None:
+    text = """{"alert_rule": {"alert_rule_id": "a", "metric": "claims", "dimensions": ["channel"], "comparison": 2,
+        "filters": [{"dimension": "month", "last": 6}, {"dimension": "channel", "none_of": ["CH9"]}],
+        "baseline_deviations": 3, "season": "31536000s", "history": 4, "minimum_exposure": 7, "severity": 1,
+        "time_dimension": "month", "for_duration": "2419200s", "owner": "o", "title": "t"}, "reason": "x"}"""
+    saved = (await client.risk.SaveAlertRule(typed(text))).alert_rule
+    [listed] = (await client.risk.ListAlertRules(alerts_pb2.ListAlertRulesRequest())).alert_rules
+    assert listed == saved
+    for name, field in typed(text).alert_rule.ListFields():
+        assert getattr(listed, name.name) == field, name.name
+
+
 async def test_a_stale_etag_and_a_used_request_id_change_nothing(client: AsyncSluice) -> None:
     await client.risk.SaveAlertRule(typed(request_id="one"))
     stale = typed()

@@ -37,6 +37,7 @@ def alert_rule(stored: StoredRule) -> alerts_pb2.AlertRule:
                 none_of=one.none_of,
                 at_least=one.at_least,
                 below=one.below,
+                last=one.last,
             )
             for one in rule.filters
         ],

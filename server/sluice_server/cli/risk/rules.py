@@ -126,14 +126,16 @@ def _message(one: object) -> alerts_pb2.AlertRule:
 
 
 def _filter(part: object) -> query_pb2.Filter:
-    if not isinstance(part, Mapping) or not set(part) <= {"dimension", "any_of", "none_of", "at_least", "below"}:
-        raise InvalidInput([Violation("filters", "each has dimension and any_of, none_of, at_least or below")])
+    known = {"dimension", "any_of", "none_of", "at_least", "below", "last"}
+    if not isinstance(part, Mapping) or not set(part) <= known or type(part.get("last", 0)) is not int:
+        raise InvalidInput([Violation("filters", "each has dimension and any_of, none_of, at_least, below or last")])
     return query_pb2.Filter(
         dimension=str(part.get("dimension", "")),
         any_of=[str(value) for value in part.get("any_of", [])],
         none_of=[str(value) for value in part.get("none_of", [])],
         at_least=str(part.get("at_least", "")),
         below=str(part.get("below", "")),
+        last=part.get("last", 0),
     )
 
 

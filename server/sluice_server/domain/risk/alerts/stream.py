@@ -176,7 +176,7 @@ class StreamSeries:
             text = f"{metric.name} is kept by {metric.dimension} alone: give exactly that"
             found.append(Violation("alert_rule.dimensions", text))
         for i, one in enumerate(rule.filters):
-            if one.dimension != metric.dimension or one.at_least or one.below:
+            if one.dimension != metric.dimension or one.at_least or one.below or one.last:
                 text = f"{metric.name} can only be filtered by values of {metric.dimension}"
                 found.append(Violation(f"alert_rule.filters[{i}]", text))
         if rule.time_dimension:
