@@ -155,6 +155,22 @@ def test_anomalies_flags_the_planted_shops_with_reasons(tmp_path: Path) -> None:
     assert "6 flagged" in run("anomalies", path, *options).output
 
 
+def test_rows_without_an_entity_and_a_time_in_seconds_do_no_harm(tmp_path: Path) -> None:
+    rows = claims(ABNORMAL)
+    assert rows.day is not None
+    shops: list[Any] = [rows.entity.levels[i] for i in rows.entity.codes]
+    columns = {
+        "shop": [*shops, *[None] * 900],
+        "amount": [*rows.amount, *[1e6] * 900],
+        "second": [*(rows.day * 86_400 + 1.7e9), *[1.71e9] * 900],
+    }
+    path = written(columns, tmp_path / "claims.parquet")
+    found = answer("anomalies", path, "--entity", "shop", "--amount", "amount", "--time", "second")
+    assert (found["rows"], found["rows_without_entity"]) == (len(shops) + 900, 900)
+    assert found["screened"] == 120
+    assert "s055" in {one["entity"] for one in found["entities"] if one["flagged"]}
+
+
 def test_rate_gives_raw_and_adjusted_side_by_side(tmp_path: Path) -> None:
     path = written(policies(), tmp_path / "policies.csv")
     options = ["--entity", "model", "--exposure", "exposure", "--claims", "claims", "--mix", "channel"]

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +15,7 @@ from sluice_server.cli.connection import AsJson, output
 from sluice_server.cli.risk.answers import print_json, refusals
 from sluice_server.cli.risk.tables import TableFile
 from sluice_server.domain.risk.any_table.abnormal import DEFAULT_RATE, AbnormalEntity, Rows, find_abnormal
+from sluice_server.domain.risk.models.columns import MISSING
 
 
 def anomalies(
@@ -51,12 +53,15 @@ def anomalies(
             dated=bool(time) and not source.is_number(time),
         )
         source.check()
-        found = find_abnormal(rows, fdr)
+        # A claim without a shop says nothing of any.
+        named = np.array([level != MISSING for level in rows.entity.levels])[rows.entity.codes]
+        found = find_abnormal(rows if named.all() else rows.take(named), fdr)
     flagged = sum(one.flagged for one in found)
     if as_json:
         print_json(
             {
                 "rows": source.rows,
+                "rows_without_entity": int((~named).sum()),
                 "false_discovery_rate": fdr,
                 "screened": len(found),
                 "flagged": flagged,

@@ -24,7 +24,7 @@ from sluice_server.domain.risk.any_table.indicators import (
     repeats,
 )
 from sluice_server.domain.risk.any_table.peers import Peers
-from sluice_server.domain.risk.models.columns import Codes, Floats, TextColumn
+from sluice_server.domain.risk.models.columns import Codes, Floats, Mask, TextColumn
 from sluice_server.domain.risk.multiple_testing import combined_p, q_values
 
 DEFAULT_RATE = 0.01
@@ -47,6 +47,20 @@ class Rows:
     subject: Codes | None = None
     """Rows about the same thing (a device, a policy) have the same number."""
     dated: bool = True
+
+    def take(self, rows: Mask) -> Rows:
+        """Only these rows."""
+        entity = self.entity.take(rows)
+        # An entity whose rows are all left out is none.
+        levels, codes = np.unique(entity.codes, return_inverse=True)
+        return Rows(
+            TextColumn(tuple(entity.levels[i] for i in levels), codes.astype(np.int64)),
+            self.amount[rows],
+            None if self.day is None else self.day[rows],
+            None if self.peers is None else {name: column.take(rows) for name, column in self.peers.items()},
+            None if self.subject is None else self.subject[rows],
+            self.dated,
+        )
 
 
 @dataclass(frozen=True, slots=True)
