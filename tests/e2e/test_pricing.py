@@ -126,8 +126,8 @@ async def test_bad_requests_name_every_wrong_field(clients: tuple[AsyncSluice, A
             {"factors.colour", "factors.age"},
         ),
         (
-            zhang.risk.ProposePrice(pricing_pb2.ProposePriceRequest(loading=-1, maximum_change=0)),
-            {"model_version", "loading", "maximum_change", "reason"},
+            zhang.risk.ProposePrice(pricing_pb2.ProposePriceRequest(loading=-1, maximum_change=0, maximum_share=1)),
+            {"model_version", "loading", "maximum_change", "maximum_share", "reason"},
         ),
         (zhang.risk.ActivateModel(model_versions_pb2.ActivateModelRequest()), {"model_version", "etag", "reason"}),
         (

@@ -89,6 +89,9 @@ def proposed_prices(request: pricing_pb2.ProposePriceRequest) -> ProposedPrices:
         checks.wrong("model_version", "is required")
     loading = request.loading if request.HasField("loading") else None
     change = request.maximum_change if request.HasField("maximum_change") else None
+    beyond = request.maximum_share if request.HasField("maximum_share") else None
+    if beyond is not None and not 0 <= beyond < 1:
+        checks.wrong("maximum_share", "must be 0 or more and below 1: 0.05 is 5 % of the policies")
     if loading is not None and not 0 <= loading <= GREATEST_LOADING:
         checks.wrong("loading", f"must be 0 to {GREATEST_LOADING:g}: 0.25 is 25 %")
     if change is not None and not 0 < change <= GREATEST_LOADING:
@@ -96,7 +99,7 @@ def proposed_prices(request: pricing_pb2.ProposePriceRequest) -> ProposedPrices:
     reason = checks.text("reason", request.reason, required=True)
     request_id = checks.text("request_id", request.request_id)
     checks.done()
-    return ProposedPrices(request.model_version, reason, loading, change, request_id)
+    return ProposedPrices(request.model_version, reason, loading, change, request_id, beyond or 0.0)
 
 
 def model_activation(request: model_versions_pb2.ActivateModelRequest) -> ModelActivation:

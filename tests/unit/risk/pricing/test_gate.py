@@ -45,6 +45,13 @@ def test_a_change_beyond_the_limit_does_not_pass_and_the_limit_itself_does() -> 
     assert "100 of 400 policies" in failed.explanation
 
 
+@pytest.mark.parametrize(("share", "passed"), [(0.25, True), (0.24, False)])
+def test_a_stated_share_of_the_policies_may_change_by_more(share: float, passed: bool) -> None:
+    found = judge(PORTFOLIO, Prices(tariff(1.3), 0.0), Prices(tariff(1.0), 0.0), 0.2, True, share)
+    check = next(check for check in found.checks if check.name == "maximum_change")
+    assert (check.passed, check.limit) == (passed, share)
+
+
 def test_prices_that_do_not_cover_the_claims_do_not_pass() -> None:
     cheap = replace(tariff(1.0), base_claims_minor=1_500.0)
     found = judge(PORTFOLIO, Prices(cheap, 0.2), Prices(cheap, 0.2), 0.2, True)

@@ -46,6 +46,8 @@ class ProposedPrices:
     loading: float | None = None
     maximum_change: float | None = None
     request_id: str = ""
+    maximum_share: float = 0.0
+    """Of the policies, whose price may change by more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class ProposePrice:
                 Prices(active.content.tariff, active.loading) if active else None,
                 change,
                 validation is not None and validation.passed,
+                proposed.maximum_share,
             )
             proposal = PriceProposal(
                 new_id("prc"),

@@ -48,8 +48,12 @@ def judge(
     present: Prices | None,
     maximum_change: float,
     validation_passed: bool,
+    maximum_share: float = 0.0,
 ) -> Judgement:
-    """Holds the proposed prices against the present ones, or against what was charged where no model is active."""
+    """Holds the proposed prices against the present ones, or against what was charged where no model is active.
+
+    ``maximum_share`` of the policies may change by more than ``maximum_change``.
+    """
     bands = [0] * (len(BAND_EDGES) + 1)
     policies = beyond = claims = 0
     incurred = premium = 0.0
@@ -78,10 +82,11 @@ def judge(
             ),
             GateCheck(
                 "maximum_change",
-                beyond == 0,
+                share <= maximum_share,
                 share,
-                0.0,
-                f"{beyond} of {policies} policies ({share:.1%}) would change by more than {maximum_change:.0%}",
+                maximum_share,
+                f"{beyond} of {policies} policies ({share:.1%}) would change by more than {maximum_change:.0%}; "
+                f"{maximum_share:.1%} may",
             ),
             GateCheck(
                 "loss_ratio",

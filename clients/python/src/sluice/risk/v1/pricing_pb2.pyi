@@ -69,18 +69,20 @@ class PriceStep(_message.Message):
     def __init__(self, factor: _Optional[str] = ..., level: _Optional[str] = ..., relativity: _Optional[float] = ..., interval: _Optional[_Union[_data_pb2.Interval, _Mapping]] = ..., exposure_years: _Optional[float] = ...) -> None: ...
 
 class ProposePriceRequest(_message.Message):
-    __slots__ = ("model_version", "loading", "maximum_change", "reason", "request_id")
+    __slots__ = ("model_version", "loading", "maximum_change", "reason", "request_id", "maximum_share")
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     LOADING_FIELD_NUMBER: _ClassVar[int]
     MAXIMUM_CHANGE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_SHARE_FIELD_NUMBER: _ClassVar[int]
     model_version: int
     loading: float
     maximum_change: float
     reason: str
     request_id: str
-    def __init__(self, model_version: _Optional[int] = ..., loading: _Optional[float] = ..., maximum_change: _Optional[float] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    maximum_share: float
+    def __init__(self, model_version: _Optional[int] = ..., loading: _Optional[float] = ..., maximum_change: _Optional[float] = ..., reason: _Optional[str] = ..., request_id: _Optional[str] = ..., maximum_share: _Optional[float] = ...) -> None: ...
 
 class PriceProposal(_message.Message):
     __slots__ = ("proposal_id", "model_version", "gate_passed", "checks", "dislocation", "expected_loss_ratio", "expected_loss_ratio_interval", "proposed_by", "create_time", "etag", "data")
