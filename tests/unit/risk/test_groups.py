@@ -57,6 +57,17 @@ def test_the_permuted_claims_are_as_many_and_follow_the_exposure() -> None:
     assert (permuted(cells.claims, cells.exposure, 1) == dealt).all()
 
 
+def test_the_same_rows_in_other_words_are_proposed_once_in_the_fewest() -> None:
+    rows = rating_cells()
+    for row in rows:
+        row["claims"] *= 2 if row["product_line"] == "WARRANTY" else 1
+    cells = cells_of(rows)
+    run = search_and_judge(cells, discovery_half(cells, 1), (), GroupSearch(), with_model=False)
+    names = [{one.dimension: one.value for one in group.conditions} for group in run.groups]
+    assert sum(name in ({"product": "P3"}, {"product_line": "WARRANTY"}) for name in names) == 1
+    assert {"product": "P3", "product_line": "WARRANTY"} not in names
+
+
 def test_no_policy_is_in_both_halves() -> None:
     cells = cells_of(rating_cells())
     half = discovery_half(cells, 1)

@@ -53,14 +53,19 @@ def propose(
         found = ps.DFS().execute(task).results
     inside = {name: column.take(half) for name, column in dimensions.items()}
     candidates: list[Candidate] = []
-    for strength, group, statistics in sorted(found, key=lambda one: (-one[0], str(one[1]))):
+    taken: set[bytes] = set()
+    for strength, group, statistics in sorted(found, key=lambda one: (-one[0], one[1].depth, str(one[1]))):
         if strength < _WORTH_JUDGING or len(candidates) == search.proposals:
             break
         conditions = _conditions(group, dimensions)
         if not conditions:
             continue
         side = difference.side(statistics)
+        rows = np.packbits(members(conditions, inside)).tobytes()
+        if rows in taken:
+            continue  # The same rows in other words, such as a product that is all of its line.
         if _adds(conditions, side, statistics, inside, y, e):
+            taken.add(rows)
             candidates.append(Candidate(conditions, side, difference.effect(statistics), float(strength)))
     return candidates, quality.tried
 
