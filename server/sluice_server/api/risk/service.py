@@ -28,6 +28,7 @@ from sluice_server.api.risk import (
     charts_wire,
     groups_render,
     groups_wire,
+    model_render,
     pricing_render,
     pricing_wire,
     render,
@@ -63,7 +64,7 @@ class RiskQueryServicer(risk_query_pb2_grpc.RiskQueryServicer):
         self, request: semantic_model_pb2.DescribeModelRequest, context: Context
     ) -> semantic_model_pb2.DescribeModelResponse:
         params = wire.describe_model_params(request, self._use_cases.model)
-        return render.model_description(await self._use_cases.describe_model(params, current_context()))
+        return model_render.model_description(await self._use_cases.describe_model(params, current_context()))
 
     async def Query(self, request: query_pb2.QueryRequest, context: Context) -> query_pb2.QueryResponse:
         params = wire.query_params(request)
