@@ -31,26 +31,27 @@ ORDER_COLUMNS = """{application_id: VARCHAR, product_code: VARCHAR, insurer_id: 
 
 POLICY_MONTHS = """
 CREATE TEMP TABLE cover AS
-SELECT p.*, coalesce(c.channel_id, 'UNKNOWN') AS channel_id, coalesce(c.tier, 'UNKNOWN') AS tier,
+SELECT p.policy_id, p.application_id, p.insurer_id, p.product_code, p.product_line, p.store_id, p.start_date,
+    p.exposure_years, coalesce(c.channel_id, 'UNKNOWN') AS channel_id, coalesce(c.tier, 'UNKNOWN') AS tier,
     coalesce(c.region, 'UNKNOWN') AS region, datesub('month', start_date, end_date) AS term,
     coalesce(d.device_model_id, 'UNKNOWN') AS device_model_id,
     coalesce(d.brand, 'UNKNOWN') AS brand, coalesce(d.category, 'UNKNOWN') AS category,
     CASE WHEN cancelled_on <= $today THEN greatest(start_date, least(cancelled_on, end_date)) ELSE end_date END AS stop,
     premium_minor - CASE WHEN cancelled_on > $today THEN 0 ELSE refund_minor END AS net,
-    least(stop, $today) AS seen
+    least(stop, $today) AS seen, start_date < $today AS begun
 FROM policies AS p LEFT JOIN devices AS d USING (device_id) LEFT JOIN channels AS c USING (store_id)
 WHERE end_date >= start_date AND end_date - start_date <= 7305 AND premium_minor >= refund_minor
     AND premium_minor >= 0 AND refund_minor >= 0 AND coalesce(exposure_years, 0) >= 0
     AND policy_id IS NOT NULL AND insurer_id IS NOT NULL AND product_code IS NOT NULL AND store_id IS NOT NULL;
 
-CREATE TEMP TABLE portions AS
+CREATE TEMP VIEW portions AS
 SELECT *, greatest(m, start_date) - start_date AS day_a, least((m + INTERVAL 1 MONTH)::DATE, seen) - start_date AS day_b
 FROM (
     SELECT *, unnest(range(date_trunc('month', start_date)::TIMESTAMP, seen::TIMESTAMP, INTERVAL 1 MONTH))::DATE AS m
     FROM cover WHERE seen > start_date
 );
 
-CREATE TEMP TABLE measures AS
+CREATE TEMP VIEW policy_measures AS
 SELECT channel_id, store_id, device_model_id, brand, category, product_code, product_line, insurer_id, m AS month,
     1 AS policies,
     CASE WHEN exposure_years IS NULL THEN (day_b - day_a) * 4000000
@@ -63,7 +64,7 @@ FROM portions
 UNION ALL
 SELECT channel_id, store_id, device_model_id, brand, category, product_code, product_line, insurer_id,
     date_trunc('month', start_date)::DATE, 0, 0, net * 10000, 0, 0, 0, 0
-FROM cover WHERE stop = start_date AND net > 0 AND start_date < $today;
+FROM cover WHERE stop = start_date AND net > 0 AND begun;
 """
 
 CLAIMS = """
@@ -84,7 +85,9 @@ FROM claims AS k JOIN cover AS v USING (policy_id)
 LEFT JOIN (SELECT part_code, list_price_minor FROM parts) USING (part_code)
 WHERE occurred_on < $today AND reported_at < $now AND incurred_minor >= 0 AND status IN ('OPEN', 'PAID', 'DENIED');
 
-INSERT INTO measures
+CREATE TEMP VIEW measures AS
+FROM policy_measures
+UNION ALL
 SELECT channel_id, store_id, device_model_id, brand, category, product_code, product_line, insurer_id, month, 0, 0, 0,
     1, denied, incurred, early
 FROM counted;
