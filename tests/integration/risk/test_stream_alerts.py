@@ -126,6 +126,39 @@ async def test_a_shop_without_a_window_has_no_claims(
     assert one.resolved == 1
 
 
+async def test_a_surge_that_the_job_has_found_stands_for_half_an_hour(
+    alerts: AlertUseCases, stream: StreamStore, store: SqlStore
+) -> None:
+    rule = MetricRule("store-surge", "store_surge", AlertRule(threshold=1), dimensions=("store",))
+    await alerts.save_alert_rule(SaveAlertRuleParams(rule, "agreed"), CONTEXT)
+    found = START + timedelta(seconds=15)
+    surge = {"kind": "STORE_CLAIMS", "entity_id": "S1", "value": 12, "baseline": 3.0, "threshold": 9.0}
+    other = {**surge, "kind": "REPAIR_SHOP_CLAIMS", "entity_id": "R1"}
+    warnings = [row("stream_warning", found, **told) | {"detected_at": found} for told in (surge, other)]
+    for warning in warnings:
+        del warning["window_start"]
+
+    async def at(minutes: int) -> None:
+        end = START + timedelta(minutes=minutes)
+        await stream.upsert({"store_window": [row("store_window", end, store_id="S2", claims=1)]})
+
+    await stream.upsert({"stream_warning": warnings})
+    assert await alerts.evaluate() == [], "no window says what time it is"
+    await at(1)
+    [one] = await alerts.evaluate()
+    assert (one.began, one.fired) == (1, 1)
+    async with store.read() as uow:
+        [alert] = await uow.alerts.open_of("store-surge")
+    assert alert.value is not None
+    assert (alert.dimensions, alert.value.value, alert.start_at) == ({"store": "S1"}, 4.0, START)
+    await at(29)
+    [one] = await alerts.evaluate()
+    assert one.resolved == 0
+    await at(30)
+    [one] = await alerts.evaluate()
+    assert one.resolved == 1
+
+
 async def test_what_a_stream_metric_cannot_do_is_refused(alerts: AlertUseCases) -> None:
     wrong = MetricRule(
         "a", "insurer_unfinished_30m", AlertRule(comparison=Comparison.BELOW, threshold=1), ("store",),

@@ -29,24 +29,29 @@ async def read_windows(
     """See ``domain.risk.alerts.stream.WindowReader.windows``."""
     names = dict.fromkeys((metric.entity, *metric.numerator, *metric.denominator))
     end: sa.ColumnClause[datetime] = sa.column("window_end", sa.DateTime(timezone=True))
-    windows = sa.table(metric.table, end, *(sa.column(name) for name in names), schema=schema)
+    windows = sa.table(metric.table, end, *(sa.column(name) for name in names), *_kind(metric), schema=schema)
 
     def total(columns: Sequence[str]) -> sa.ColumnElement[float]:
         parts = [sa.cast(sa.func.coalesce(windows.c[name], 0), sa.Double) for name in columns]
         return sum(parts[1:], start=parts[0]) if parts else sa.literal(0.0)
 
+    only: list[sa.ColumnElement[bool]] = []
+    if metric.kind:
+        only.append(windows.c.kind == metric.kind)
+    if not metric.lasts:
+        only.append(sa.extract("second", windows.c.window_end) < 1)
     statement = (
         sa.select(windows.c[metric.entity], windows.c.window_end, total(metric.numerator), total(metric.denominator))
-        .where(
-            windows.c.window_end >= since,
-            windows.c.window_end <= until,
-            sa.extract("second", windows.c.window_end) < 1,
-        )
+        .where(windows.c.window_end >= since, windows.c.window_end <= until, *only)
         .order_by(windows.c[metric.entity], windows.c.window_end)
         .limit(limit)
     )
     rows = (await connection.execute(statement)).all()
     return [WindowSums(str(entity), _utc(at), float(above), float(below)) for entity, at, above, below in rows]
+
+
+def _kind(metric: StreamMetric) -> list[sa.ColumnClause[str]]:
+    return [sa.column("kind", sa.Text())] if metric.kind else []
 
 
 def _utc(moment: datetime) -> datetime:

@@ -42,6 +42,12 @@ class StreamMetric:
     interval: IntervalMethod | None = None
     sparse: bool = False
     """A window without anything has no row: it counts as 0."""
+    kind: str = ""
+    """Only rows of this kind, in a table of several."""
+    lasts: timedelta = timedelta(0)
+    """A row stands for this long from its window's end on, whatever second that is."""
+    clock: str = ""
+    """The table whose newest window says what time it is; empty: the metric's own."""
 
 
 def _of_claims(table: str, dimension: str, zh: str, en: str) -> tuple[StreamMetric, ...]:
@@ -72,6 +78,25 @@ def _of_claims(table: str, dimension: str, zh: str, en: str) -> tuple[StreamMetr
             "claims expected",
             IntervalMethod.EXACT_POISSON,
         ),
+    )
+
+
+def _surge(kind: str, dimension: str, zh: str, en: str) -> StreamMetric:
+    """A surge that the job itself has found: it tells the first window alone, so it stands for half an hour."""
+    return StreamMetric(
+        f"{dimension}_surge",
+        Label(f"{zh}激增倍数", f"Surge of {en}, times what was expected"),
+        "stream_warning",
+        dimension,
+        "entity_id",
+        "ratio",
+        ("value",),
+        ("baseline",),
+        "expected",
+        sparse=True,
+        kind=kind,
+        lasts=timedelta(minutes=30),
+        clock=f"{dimension}_window",
     )
 
 
@@ -127,6 +152,9 @@ STREAM_METRICS: Mapping[str, StreamMetric] = {
         ),
         *_of_claims("repair_shop_window", "repair_shop", "维修商", "repair shop"),
         *_of_claims("store_window", "store", "门店", "store"),
+        _surge("INSURER_FAILURES", "insurer", "保险公司投保失败", "an insurer's failures"),
+        _surge("REPAIR_SHOP_CLAIMS", "repair_shop", "维修商理赔", "a repair shop's claims"),
+        _surge("STORE_CLAIMS", "store", "门店理赔", "a store's claims"),
     )
 }
 """By name."""
@@ -150,7 +178,8 @@ class WindowReader(Protocol):
         ...
 
     async def windows(self, metric: StreamMetric, since: datetime, until: datetime, limit: int) -> Sequence[WindowSums]:
-        """Those that end on a full minute from ``since`` to ``until``, both included."""
+        """Those that end on a full minute (on any second, where the metric's rows last) from ``since`` to ``until``,
+        both included."""
         ...
 
 
@@ -167,7 +196,7 @@ class StreamSeries:
         return metric in STREAM_METRICS
 
     def feed(self, metric: str) -> str:
-        return STREAM_METRICS[metric].table
+        return STREAM_METRICS[metric].clock or STREAM_METRICS[metric].table
 
     def check(self, rule: MetricRule) -> Sequence[Violation]:
         metric = STREAM_METRICS[rule.metric]
@@ -191,9 +220,10 @@ class StreamSeries:
 
     async def read(self, rule: MetricRule) -> Evaluation:
         metric = STREAM_METRICS[rule.metric]
-        newest = await self._newest(metric.table)
+        clock = self.feed(rule.metric)
+        newest = await self._newest(clock)
         if newest is None:
-            raise DataVersionNotFound(f"{metric.table} has no windows yet; run sluice-flink stream")
+            raise DataVersionNotFound(f"{clock} has no windows yet; run sluice-flink stream")
         found = await self._reader.windows(metric, newest - _history(rule), newest, MOST_VALUES + 1)
         if len(found) > MOST_VALUES:
             text = f"watches more than {MOST_VALUES:,} values; filter by {metric.dimension}"
@@ -201,7 +231,9 @@ class StreamSeries:
         by_entity: dict[str, dict[datetime, WindowSums]] = {}
         for one in found:
             if all(_passes(one.entity, part.any_of, part.none_of) for part in rule.filters):
-                by_entity.setdefault(one.entity, {})[one.window_end] = one
+                windows = by_entity.setdefault(one.entity, {})
+                for minute in _minutes(metric, one.window_end):
+                    windows[minute] = one
         series = [
             Series({metric.dimension: entity}, _points(rule, metric, windows, newest))
             for entity, windows in sorted(by_entity.items())
@@ -231,9 +263,19 @@ def _points(
     return tuple(points)
 
 
+def _minutes(metric: StreamMetric, window_end: datetime) -> list[datetime]:
+    """The minutes that a row speaks of."""
+    if not metric.lasts:
+        return [window_end]
+    first = window_end.replace(second=0, microsecond=0)
+    return [first + i * MINUTE for i in range(metric.lasts // MINUTE)]
+
+
 def _value(metric: StreamMetric, numerator: float, denominator: float) -> MetricValue:
     if not metric.denominator:
         return MetricValue(numerator, None, None, None, numerator, None)
+    if denominator <= 0 and metric.sparse:
+        return MetricValue(0.0, None, 0.0, 0.0, 0.0, None)
     if denominator <= 0:
         return MetricValue(None, None, numerator, denominator, 0.0, None)
     interval: Interval | None = None
