@@ -247,3 +247,30 @@ async def test_a_factor_that_reads_the_time_is_computed_each_time() -> None:
         for each in range(3)
     ]
     assert hours == ["8", "9", "10"]
+
+
+@pytest.mark.parametrize(
+    ("products", "decides"),
+    [
+        ("[{code: screen-24m}, {code: tv-36m}]", True),
+        ("[{code: screen-24m, category: tablet}, {code: tv-36m}]", False),
+        ("[{code: tv-36m}, {product_line: warranty}]", False),
+    ],
+)
+async def test_a_rule_by_product_code_decides_only_for_what_the_plan_serves(products: str, decides: bool) -> None:
+    source = f"""\
+plan: codes
+products: {products}
+rules:
+  - name: one
+    match: {{product_code: [screen-24m, tv-36m]}}
+    allocations: [{{insurer: insurer-a, share: 10000, binding: {{insurer_product_code: A}}}}]
+  - name: all
+    allocations: [{{insurer: insurer-b, share: 10000, binding: {{insurer_product_code: B}}}}]
+"""
+    plan = compile_plan(source)
+    if decides:
+        assert (await plan.decide(APPLICATION, traffic(), now=NOW)).rule == "one"
+    else:
+        with pytest.raises(NoRuleMatches, match="does not serve product 'screen-24m'"):
+            await plan.decide(APPLICATION, traffic(), now=NOW)

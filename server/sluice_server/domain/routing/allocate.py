@@ -88,7 +88,6 @@ class Allocator:
             candidates, weights, limited = _weigh(rule, application.product_line, traffic, failed)
         else:
             candidates, weights, limited = self._weigh(rule, application.product_line, traffic)
-        insurers = rule.rule.insurers
         key = reading.values[rule.sticky_place]
         # Without a key all such applications would go to one insurer.
         split_key = application.application_id if key is None or key == "" else str(key)
@@ -97,7 +96,7 @@ class Allocator:
         disposition, chosen = Disposition.ROUTED, rule.split.choose(weights, split_key)
         if chosen < 0:
             disposition, chosen = exhausted(rule.rule, candidates, failed)
-        if limited and chosen >= 0 and insurers[chosen] in traffic.capacities:
+        if limited and chosen >= 0 and candidates[chosen].insurer_id in traffic.capacities:
             return self._open(rule, application, reading, traffic, candidates, split_key, number, failed, now)
         return self._decision(
             application, number, disposition, rule, chosen, reading, split_key, candidates, traffic.version, now

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 
 from sluice_server.domain.construct import constructor
 from sluice_server.domain.routing.allocations import ResolvedBinding
-from sluice_server.domain.routing.document import Condition, Split
+from sluice_server.domain.routing.document import Condition, OneOf, Split
 from sluice_server.domain.routing.fields import FactorValue
 from sluice_server.domain.routing.index import signature
 from sluice_server.domain.routing.model import Application, Binding
@@ -28,17 +28,24 @@ class CompiledRule:
     """Conditions that the index does not decide: path, place of the value, condition."""
     certain: bool
     """The index decides it alone."""
+    served: bool
+    """It asks for product codes, and the plan serves each of them whatever else the application says."""
     sticky_place: int
     exact: bool
     """Its split is EXACT; otherwise it is STICKY."""
     split: StickySplit
     bindings: tuple[Binding | None, ...]
     """Bindings without templates, made once; None where a template is to be filled in."""
+    templates: tuple[ResolvedBinding, ...]
+    """All of them, as they are in the plan. Not read through ``rule``: of 50,000 rules hardly one is in the processor's
+    cache, and each object on the way has to be fetched."""
     shares_number: int
     """The same for all rules with the same insurers and shares."""
 
 
-def compile_rules(rules: Iterable[ResolvedRule], places: Mapping[str, int]) -> Iterable[CompiledRule]:
+def compile_rules(
+    rules: Iterable[ResolvedRule], places: Mapping[str, int], served_codes: Set[object]
+) -> Iterable[CompiledRule]:
     """Rules with the same allocations share what is made of these, so that it is in the processor's cache when any of
     50,000 decides."""
     splits: dict[tuple[str, ...], StickySplit] = {}
@@ -52,6 +59,7 @@ def compile_rules(rules: Iterable[ResolvedRule], places: Mapping[str, int]) -> I
         literal = bindings.get(id(rule.bindings))
         if literal is None:
             literal = bindings[id(rule.bindings)] = tuple(_literal(binding) for binding in rule.bindings)
+        codes = rule.conditions.get("product_code")
         looked_up = signature(rule.conditions)
         residual = tuple(
             (path, places[path], condition) for path, condition in rule.conditions.items() if path not in looked_up
@@ -61,11 +69,13 @@ def compile_rules(rules: Iterable[ResolvedRule], places: Mapping[str, int]) -> I
             name=rule.text.name,
             residual=residual,
             certain=not residual and rule.when is None,
+            served=isinstance(codes, OneOf) and all(code in served_codes for code in codes.values),
             exact=rule.text.split is Split.EXACT,
             shares_number=numbers.setdefault((rule.insurers, rule.shares), len(numbers)),
             sticky_place=places[rule.sticky_path],
             split=split,
             bindings=literal,
+            templates=rule.bindings,
         )
 
 
@@ -85,7 +95,7 @@ def bind(
     rule: CompiledRule, index: int, application: Application, factors: Mapping[str, FactorValue], now: datetime
 ) -> Binding:
     """The binding of the insurer at an index, its templates filled in."""
-    return rule.bindings[index] or _fill(rule.rule.bindings[index], application, factors, now)
+    return rule.bindings[index] or _fill(rule.templates[index], application, factors, now)
 
 
 def _fill(

@@ -43,7 +43,8 @@ class CompiledPlan:
             path[len(FACTOR_PREFIX) :] if path.startswith(FACTOR_PREFIX) else getter(path) for path in paths
         )
         self._index = RuleIndex(rules, places)
-        self._rules = tuple(compile_rules(rules, places))
+        served_codes = {p.code for p in resolved.document.products if tuple(p.fields()) == ("product_code",)}
+        self._rules = tuple(compile_rules(rules, places, served_codes))
         self._factor_context = ContextBuilder(f.expression for f in resolved.factors)
         self._when_context = ContextBuilder(r.when for r in rules if r.when is not None)
         self._products = _by_fields(tuple(sorted(p.fields().items())) for p in resolved.document.products)
@@ -194,6 +195,25 @@ class CompiledPlan:
 
     def match(self, application: Application, reading: Reading) -> CompiledRule:
         """The first rule that matches. Raises NoRuleMatches."""
+        served = False
+        for place in self._index.candidates(reading.values):
+            rule = self._rules[place]
+            if rule.certain and rule.served:
+                return rule
+            # No condition is computed for a product that the plan does not serve.
+            served = served or self._served(application)
+            if rule.certain or self.failing_condition(rule, reading) is None:
+                return rule
+        if not served:
+            self._served(application)
+        raise NoRuleMatches(
+            f"no rule of plan {self.name!r} version {self.version} matches the application; ExplainRoute shows why",
+            subject=f"plans/{self.version}",
+            product_code=application.product_code,
+        )
+
+    def _served(self, application: Application) -> bool:
+        """True. Raises NoRuleMatches."""
         if not self.serves(application):
             raise NoRuleMatches(
                 f"plan {self.name!r} version {self.version} does not serve product {application.product_code!r} "
@@ -202,15 +222,7 @@ class CompiledPlan:
                 subject=f"plans/{self.version}",
                 product_code=application.product_code,
             )
-        for place in self._index.candidates(reading.values):
-            rule = self._rules[place]
-            if rule.certain or self.failing_condition(rule, reading) is None:
-                return rule
-        raise NoRuleMatches(
-            f"no rule of plan {self.name!r} version {self.version} matches the application; ExplainRoute shows why",
-            subject=f"plans/{self.version}",
-            product_code=application.product_code,
-        )
+        return True
 
     def failing_condition(self, rule: CompiledRule, reading: Reading) -> str | None:
         """The path of the first condition, outside the index, that does not hold; None when all hold."""
