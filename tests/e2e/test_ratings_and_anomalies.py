@@ -1,0 +1,53 @@
+"""Ratings with the mix taken out, customer segments and the evidence of anomalies, through a real server."""
+
+from __future__ import annotations
+
+import pytest
+
+from sluice.client import errors
+from sluice.risk.v1 import anomalies_pb2, ratings_pb2
+from tests.e2e.test_risk_query import serving
+from tests.integration.risk.published import publish
+from tests.unit.risk.test_late_claims import channel_rows, development_rows, mix_rows
+from tests.unit.risk.test_use_cases import portfolio
+
+
+async def test_ratings_show_late_claims_and_what_is_left_without_the_mix(sqlite_url: str) -> None:
+    mix = mix_rows()
+    tables = {"channel_month": channel_rows(mix), "channel_mix": mix, "claim_development": development_rows()}
+    await publish(sqlite_url, tables)
+    async with serving(sqlite_url) as client:
+        answer = await client.risk.ListRatings(ratings_pb2.ListRatingsRequest(entity="channel"))
+        found = {rating.entity_id: rating for rating in answer.ratings}
+        bad, cheap, alone = found["CH0"], found["CH5"], found["CH8"]
+        assert bad.mix_grade == ratings_pb2.RATING_GRADE_E
+        assert cheap.grade == ratings_pb2.RATING_GRADE_A
+        assert cheap.mix_grade in {ratings_pb2.RATING_GRADE_B, ratings_pb2.RATING_GRADE_C}
+        assert bad.mix_adjusted_interval.lower < bad.mix_adjusted < bad.mix_adjusted_interval.upper
+        # The month of the rows is old enough for all of its claims to be known.
+        assert bad.reported_share == 1.0
+        assert "nested with product_code=p9" in alone.warnings[-1]
+
+        segments = await client.risk.ListRatings(ratings_pb2.ListRatingsRequest(entity="customer_segment"))
+        assert [rating.entity_id for rating in segments.ratings] == ["T1/north/phone"]
+        score = await client.risk.GetRiskScore(
+            ratings_pb2.GetRiskScoreRequest(entity="customer_segment", entity_id="T1/north/phone")
+        )
+        assert 0 <= score.score <= 100
+        with pytest.raises(errors.NotFound):
+            await client.risk.GetRiskScore(
+                ratings_pb2.GetRiskScoreRequest(entity="customer_segment", entity_id="T9/north/phone")
+            )
+
+
+async def test_an_anomaly_names_the_claims_to_look_at(sqlite_url: str) -> None:
+    await publish(sqlite_url, portfolio())
+    async with serving(sqlite_url) as client:
+        answer = await client.risk.ListAnomalies(anomalies_pb2.ListAnomaliesRequest())
+    found = {anomaly.entity_id: {one.name: one for one in anomaly.indicators} for anomaly in answer.anomalies}
+    frequency = found["S39"]["claim_frequency"]
+    [place] = frequency.places
+    assert set(place.dimensions) == {"month"}
+    assert place.observed == frequency.observed
+    assert place.expected == pytest.approx(frequency.expected)
+    assert dict(found["R19"]["repeat_claims"].places[0].dimensions)["part"] == "screen"
