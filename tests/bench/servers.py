@@ -83,8 +83,12 @@ async def furnish(address: str, plan: str) -> None:
                     reason="bench",
                 )
             )
-        created = await client.routing.CreatePlan(routing_pb2.CreatePlanRequest(source=plan, reason="bench"))
-        await client.routing.ActivatePlan(routing_pb2.ActivatePlanRequest(version=created.plan.version, reason="bench"))
+        created = await client.routing.CreatePlan(
+            routing_pb2.CreatePlanRequest(source=plan, reason="bench"), timeout=120
+        )
+        await client.routing.ActivatePlan(
+            routing_pb2.ActivatePlanRequest(version=created.plan.version, reason="bench"), timeout=120
+        )
 
 
 INSURERS = ("insurer-a", "insurer-b", "insurer-c")
