@@ -160,13 +160,13 @@ def test_rows_without_an_entity_and_a_time_in_seconds_do_no_harm(tmp_path: Path)
     assert rows.day is not None
     shops: list[Any] = [rows.entity.levels[i] for i in rows.entity.codes]
     columns = {
-        "shop": [*shops, *[None] * 900],
-        "amount": [*rows.amount, *[1e6] * 900],
-        "second": [*(rows.day * 86_400 + 1.7e9), *[1.71e9] * 900],
+        "shop": [*shops, *[None] * 900, "s001"],
+        "amount": [*rows.amount, *[1e6] * 900, None],
+        "second": [*(rows.day * 86_400 + 1.7e9), *[1.71e9] * 901],
     }
     path = written(columns, tmp_path / "claims.parquet")
     found = answer("anomalies", path, "--entity", "shop", "--amount", "amount", "--time", "second")
-    assert (found["rows"], found["rows_without_entity"]) == (len(shops) + 900, 900)
+    assert (found["rows"], found["rows_without_entity"], found["rows_without_amount"]) == (len(shops) + 901, 900, 1)
     assert found["screened"] == 120
     assert "s055" in {one["entity"] for one in found["entities"] if one["flagged"]}
 

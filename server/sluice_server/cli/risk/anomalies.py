@@ -46,22 +46,25 @@ def anomalies(
         source.need([entity, amount, time, subject, *peers])
         rows = Rows(
             entity=source.levels(entity),
-            amount=source.numbers(amount),
+            amount=source.numbers(amount, empty=np.nan),
             day=source.days(time) if time else None,
             peers={name: source.levels(name) for name in peers},
             subject=source.codes(subject) if subject else None,
             dated=bool(time) and not source.is_number(time),
         )
         source.check()
-        # A claim without a shop says nothing of any.
+        # A claim without a shop says nothing of any, one without an amount nothing of its cost: both are counted.
         named = np.array([level != MISSING for level in rows.entity.levels])[rows.entity.codes]
-        found = find_abnormal(rows if named.all() else rows.take(named), fdr)
+        priced = ~np.isnan(rows.amount)
+        used = named & priced
+        found = find_abnormal(rows if used.all() else rows.take(used), fdr)
     flagged = sum(one.flagged for one in found)
     if as_json:
         print_json(
             {
                 "rows": source.rows,
                 "rows_without_entity": int((~named).sum()),
+                "rows_without_amount": int((named & ~priced).sum()),
                 "false_discovery_rate": fdr,
                 "screened": len(found),
                 "flagged": flagged,
@@ -84,6 +87,8 @@ def anomalies(
         )
     output.print(table)
     output.print(f"{len(found):,} screened, {flagged:,} flagged at a false discovery rate of {fdr:g}")
+    if not used.all():
+        output.print(f"{int((~used).sum()):,} of {source.rows:,} rows left out: they have no entity or no amount")
 
 
 def _json(one: AbnormalEntity) -> dict[str, object]:
