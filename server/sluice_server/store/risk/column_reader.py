@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 from sluice_server.domain.risk.data_version import DataStamp, DataVersion, DataVersionState
-from sluice_server.domain.risk.ports import AmountCells, TableAnswer, TableQuery
+from sluice_server.domain.risk.ports import AmountCells, GroupColumn, TableAnswer, TableQuery
 from sluice_server.domain.risk.result_rows import Kind, ResultRows
 from sluice_server.domain.risk.semantic_model import ResultTable, SemanticModel
 from sluice_server.store.risk.columns import ColumnTable
@@ -106,6 +106,9 @@ class ColumnReader:
         found = None
         if here and listed[0].active and rows > self._small_rows and rows * width <= self._memory_bytes:
             found = await self._reader.columns(table, data_version)
+        if found is not None:
+            time = GroupColumn(table.time_grain, table.time_column, table.time_grain)
+            await asyncio.to_thread(found.prepare, time, list(table.keys.values()))
         for key in [key for key in self._held if key[1] == table.name and key[0] < data_version]:
             del self._held[key]
         self._held[(data_version, table.name)] = found

@@ -27,7 +27,7 @@ from sluice_server.domain.risk.ports import (
     TableQuery,
     TableRow,
 )
-from sluice_server.domain.risk.semantic_model import start_of
+from sluice_server.domain.risk.semantic_model import DimensionType, start_of
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
@@ -75,7 +75,8 @@ class ColumnTable:
         """By column; the time is one of the keys. All of the same length."""
         self._keys = keys
         self._measures = measures
-        self._groupings: dict[tuple[GroupColumn, ...], Grouping] = {}
+        self._groupings: dict[tuple[tuple[str, DimensionType | None], ...], Grouping] = {}
+        """By columns and grains; the one not used for longest is first."""
         self.rows = len(next(iter(measures.values())))
 
     @property
@@ -88,6 +89,12 @@ class ColumnTable:
     def exact(self) -> bool:
         """True when no sum of whole numbers can lose a digit."""
         return all(float(np.abs(values).sum()) < EXACT_BELOW for values in self._measures.values())
+
+    def prepare(self, time: GroupColumn, keys: Sequence[str]) -> None:
+        """Computes the groupings that most questions need: by time, by each key, by each key and time."""
+        alone = [(time,), *((GroupColumn(key, key),) for key in keys)]
+        for columns in (*alone, *((*one, time) for one in alone[1:])):
+            self._grouping(columns)
 
     def select(self, query: TableQuery) -> Selected:
         """As `compile.compile_query` with the data version of this table."""
@@ -171,11 +178,12 @@ class ColumnTable:
 
     def _grouping(self, columns: tuple[GroupColumn, ...]) -> Grouping:
         """Computed once for each combination of columns, as long as it is among those used last."""
-        found = self._groupings.pop(columns, None)
+        key = tuple((column.column, column.grain) for column in columns)
+        found = self._groupings.pop(key, None)
         if found is None:
             found = _group([self._coded(column) for column in columns], self.rows)
         # Threads that race here compute the same twice, which does no harm.
-        self._groupings[columns] = found
+        self._groupings[key] = found
         while len(self._groupings) > _MOST_GROUPINGS:
             self._groupings.pop(next(iter(self._groupings)), None)
         return found
