@@ -6,6 +6,7 @@ that the store's tables and the contract page are made from it and can not diffe
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -87,8 +88,13 @@ def split_statements(text: str) -> Iterator[str]:
 
 def declared_tables(folder: str) -> dict[str, TableSchema]:
     """The tables declared by the CREATE TABLE statements of `folder`, by name. Raises `BadDeclaration`."""
-    found = (parse_table(text) for text in statements(folder) if re.match(r"CREATE\s+TABLE\b", text))
-    return {table.name: table for table in found}
+    return {table.name: table for table in _declared(folder)}
+
+
+@functools.cache
+def _declared(folder: str) -> tuple[TableSchema, ...]:
+    """The files do not change while a process runs."""
+    return tuple(parse_table(text) for text in statements(folder) if re.match(r"CREATE\s+TABLE\b", text))
 
 
 def source_tables() -> dict[str, TableSchema]:
