@@ -32,8 +32,6 @@ from sluice_server.store.settling import Overtaken, all_plain, write_settled_pos
 
 _PING_AFTER_SECONDS = 1.0
 """A connection that was not used for so long may be from before the database's restart."""
-
-
 _ATTEMPTS = 5
 """How often open orders are settled again when another replica stores the same applications at the same moment."""
 
