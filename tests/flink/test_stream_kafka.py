@@ -24,6 +24,6 @@ async def test_windows_are_exact_after_a_savepoint_a_kill_a_checkpoint_and_a_los
     broker: Broker, postgres_url: str, tmp_path: Path
 ) -> None:
     store_url = postgres_url.replace("postgresql+asyncpg://", "postgresql://")
-    trial = await try_kafka(tmp_path, broker, store_url, submissions=4000, claims=120, hours=2, days=9)
+    trial = await try_kafka(tmp_path, broker, store_url, submissions=2500, claims=50, hours=2, days=9)
     assert min(map(len, trial.expected.values())) > 0
     assert wrong(trial.found, trial.expected) == {}
