@@ -52,6 +52,9 @@ class RecordingTracer:
         self.spans.append(span)
         return nullcontext(span)
 
+    def recording(self) -> bool:
+        return True
+
     def headers(self) -> Mapping[str, str]:
         return {"traceparent": TRACEPARENT}
 
