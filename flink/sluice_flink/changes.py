@@ -101,6 +101,7 @@ class _Search:
                 "rating_cell": frozenset(month.year for month in self._months),
                 "claim_development": frozenset(self._development),
                 "repair_shop_month": frozenset(self._parts),
+                "repair_shop_fault": frozenset(self._development),
                 "insurer_product_day": frozenset(self._days),
                 "customer_funnel": frozenset(self._funnel),
             }

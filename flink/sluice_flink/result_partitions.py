@@ -18,6 +18,7 @@ PARTITIONED_BY = {
     "rating_cell": "cover_year",
     "claim_development": "month",
     "repair_shop_month": "part_code",
+    "repair_shop_fault": "month",
     "insurer_product_day": "day",
     "customer_funnel": "month",
 }

@@ -9,7 +9,7 @@ from sluice.risk.v1 import anomalies_pb2, ratings_pb2
 from tests.e2e.test_risk_query import serving
 from tests.integration.risk.published import publish
 from tests.unit.risk.test_late_claims import channel_rows, development_rows, mix_rows
-from tests.unit.risk.test_use_cases import portfolio
+from tests.unit.risk.test_use_cases import evidence_row, portfolio
 
 
 async def test_ratings_show_late_claims_and_what_is_left_without_the_mix(sqlite_url: str) -> None:
@@ -41,7 +41,8 @@ async def test_ratings_show_late_claims_and_what_is_left_without_the_mix(sqlite_
 
 
 async def test_an_anomaly_names_the_claims_to_look_at(sqlite_url: str) -> None:
-    await publish(sqlite_url, portfolio())
+    told = [evidence_row("repair_shop", "R19", "REPEAT", rank, claim_id) for rank, claim_id in ((1, "K7"), (2, "K3"))]
+    await publish(sqlite_url, {**portfolio(), "claim_evidence": told})
     async with serving(sqlite_url) as client:
         answer = await client.risk.ListAnomalies(anomalies_pb2.ListAnomaliesRequest())
     found = {anomaly.entity_id: {one.name: one for one in anomaly.indicators} for anomaly in answer.anomalies}
@@ -50,4 +51,12 @@ async def test_an_anomaly_names_the_claims_to_look_at(sqlite_url: str) -> None:
     assert set(place.dimensions) == {"month"}
     assert place.observed == frequency.observed
     assert place.expected == pytest.approx(frequency.expected)
-    assert dict(found["R19"]["repeat_claims"].places[0].dimensions)["part"] == "screen"
+    repeats = found["R19"]["repeat_claims"]
+    assert dict(repeats.places[0].dimensions)["part"] == "screen"
+    assert [claim.claim_id for claim in repeats.claims_to_open] == ["K7", "K3"]
+    first = repeats.claims_to_open[0]
+    assert (first.policy_id, first.fault_code, first.days_since_previous_claim) == ("P-K7", "DROP", 9)
+    assert first.incurred.amount_minor == 89_999
+    assert first.expected.amount_minor == 30_000
+    assert first.incurred.currency_code == first.expected.currency_code != ""
+    assert not found["S39"]["early_claims"].claims_to_open

@@ -70,7 +70,7 @@ FROM cover WHERE stop = start_date AND net > 0 AND begun;
 CLAIMS = """
 CREATE TEMP TABLE counted AS
 SELECT k.*, v.channel_id, v.store_id, v.device_model_id, v.brand, v.category, v.product_code, v.product_line,
-    v.insurer_id, v.tier, v.region, v.term, v.application_id,
+    v.insurer_id, v.tier, v.region, v.term, v.application_id, v.start_date,
     date_trunc('month', occurred_on)::DATE AS month,
     (status = 'DENIED')::INT AS denied,
     if(status = 'DENIED', 0, incurred_minor) AS incurred,
@@ -150,6 +150,35 @@ RESULTS = {
         SELECT repair_shop_id, part_code, month, claims, incurred, denied, again, early,
             if(paid = 0, 0, upto * total // paid - (upto - claims + denied) * total // paid), listed
         FROM running JOIN means USING (part_code)""",
+    "repair_shop_fault": """
+        SELECT repair_shop_id, fault_code, month, count(*), sum(incurred) FROM counted
+        WHERE repair_shop_id IS NOT NULL GROUP BY ALL""",
+    "claim_evidence": """
+        WITH beside AS (
+            SELECT *, incurred - expected AS excess, coalesce(occurred_on - (
+                SELECT max(e.occurred_on) FROM counted AS e WHERE e.policy_id = c.policy_id
+                    AND (e.occurred_on < c.occurred_on OR (e.occurred_on = c.occurred_on AND e.claim_id < c.claim_id))
+            ), -1) AS since_previous
+            FROM counted AS c JOIN (
+                SELECT part_code, category, sum(incurred)::HUGEINT // greatest(sum(1 - denied), 1) AS expected
+                FROM counted GROUP BY ALL
+            ) USING (part_code, category)
+        ), named AS (
+            SELECT 'store' AS kind, store_id AS entity, * FROM beside
+            UNION ALL
+            SELECT 'repair_shop', repair_shop_id, * FROM beside WHERE repair_shop_id IS NOT NULL
+        ), told AS (
+            SELECT 'COST' AS reason, * FROM named WHERE excess > 0
+            UNION ALL
+            SELECT 'REPEAT', * FROM named WHERE again = 1
+            UNION ALL
+            SELECT 'EARLY', * FROM named WHERE early = 1
+        )
+        SELECT kind, entity, reason,
+            row_number() OVER (PARTITION BY kind, entity, reason ORDER BY excess DESC, claim_id) AS place,
+            claim_id, policy_id, month, part_code, fault_code, incurred, expected, occurred_on - start_date,
+            since_previous
+        FROM told QUALIFY place <= 6""",
     "rating_cell": """
         SELECT product_code, product_line, category, brand, tier, region, term, year, sum(p), sum(x)::DOUBLE / 1.461e9,
             sum(c), sum(d), sum(i), sum(s)

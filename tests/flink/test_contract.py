@@ -56,6 +56,8 @@ def test_every_table_of_the_contract_is_declared() -> None:
         "store_month",
         "product_month",
         "repair_shop_month",
+        "repair_shop_fault",
+        "claim_evidence",
         "insurer_product_day",
         "rating_cell",
         "channel_mix",

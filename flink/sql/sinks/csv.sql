@@ -60,3 +60,13 @@ CREATE TABLE rejected_row_csv WITH (
     'connector' = 'filesystem', 'path' = '${results}/rejected_row', 'format' = 'csv', 'csv.null-literal' = ''
 ) LIKE rejected_row;
 INSERT OVERWRITE rejected_row_csv SELECT * FROM rejected_row_rows;
+
+CREATE TABLE claim_evidence_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/claim_evidence', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE claim_evidence;
+INSERT OVERWRITE claim_evidence_csv SELECT * FROM claim_evidence_rows;
+
+CREATE TABLE repair_shop_fault_csv WITH (
+    'connector' = 'filesystem', 'path' = '${results}/repair_shop_fault', 'format' = 'csv', 'csv.null-literal' = ''
+) LIKE repair_shop_fault;
+INSERT OVERWRITE repair_shop_fault_csv SELECT * FROM repair_shop_fault_rows WHERE ${repair_shop_fault_opened};

@@ -1,7 +1,7 @@
 -- Claims with the keys of their policy and why a row is rejected.
 CREATE VIEW claim_checked AS
 SELECT /*+ BROADCAST(r, q, u) */
-    k.claim_id, k.policy_id, k.repair_shop_id, k.part_code, k.occurred_on, k.status, k.incurred_minor, k.reported_time,
+    k.claim_id, k.policy_id, k.repair_shop_id, k.part_code, k.fault_code, k.occurred_on, k.status, k.incurred_minor, k.reported_time,
     p.application_id, p.insurer_id, p.product_code, p.product_line, p.store_id, p.channel_id, p.region, p.tier,
     p.device_model_id, p.brand, p.category, p.term_months, p.start_date,
     k.repair_shop_id IS NULL OR r.repair_shop_id IS NOT NULL AS shop_known,
@@ -29,7 +29,7 @@ LEFT JOIN (SELECT row_key FROM duplicate_keys WHERE source_table = 'claims') AS 
 -- Claims that occurred and were reported before the watermark. A DENIED claim counts as a claim and incurs nothing.
 CREATE VIEW claim_wide AS
 SELECT
-    claim_id, policy_id, application_id, repair_shop_id, part_code, occurred_on, insurer_id, product_code, product_line,
+    claim_id, policy_id, application_id, repair_shop_id, part_code, fault_code, occurred_on, insurer_id, product_code, product_line,
     store_id, channel_id, region, tier, device_model_id, brand, category, term_months,
     FLOOR(occurred_on TO MONTH) AS `month`,
     CAST(TIMESTAMPDIFF(MONTH, FLOOR(occurred_on TO MONTH), FLOOR(reported_time TO MONTH)) AS BIGINT) AS delay_months,
@@ -41,10 +41,12 @@ SELECT
         WHEN status = 'DENIED' THEN CAST(0 AS DECIMAL(38, 0))
         ELSE CAST(CAST(incurred_minor AS DECIMAL(19, 0)) * CAST(incurred_minor AS DECIMAL(19, 0)) AS DECIMAL(38, 0))
     END AS incurred_squared,
+    CAST(TIMESTAMPDIFF(DAY, start_date, occurred_on) AS BIGINT) AS days_since_start,
     CAST(CASE WHEN TIMESTAMPDIFF(DAY, start_date, occurred_on) BETWEEN 0 AND 30 THEN 1 ELSE 0 END AS BIGINT) AS within_30_days,
-    CAST(CASE
-        WHEN ROW_NUMBER() OVER (PARTITION BY policy_id ORDER BY occurred_on, claim_id) > 1 THEN 1
-        ELSE 0
-    END AS BIGINT) AS repeated
-FROM claim_checked
-WHERE reject_reason IS NULL AND in_time;
+    CAST(COALESCE(TIMESTAMPDIFF(DAY, previous_on, occurred_on), -1) AS BIGINT) AS days_since_previous_claim,
+    CAST(CASE WHEN previous_on IS NULL THEN 0 ELSE 1 END AS BIGINT) AS repeated
+FROM (
+    SELECT *, LAG(occurred_on) OVER (PARTITION BY policy_id ORDER BY occurred_on, claim_id) AS previous_on
+    FROM claim_checked
+    WHERE reject_reason IS NULL AND in_time
+);

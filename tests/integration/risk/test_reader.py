@@ -199,6 +199,16 @@ async def test_a_table_is_read_whole_with_its_kinds_of_values(store_url: str, re
     assert len(empty) == 0
 
 
+async def test_only_the_rows_asked_for_are_read(store_url: str, reader: RiskStoreReader) -> None:
+    row = {"entity_kind": "store", "reason": "COST", "rank": 1, "month": date(2026, 5, 1)}
+    told = [{**row, "entity_id": name, "entity_kind": kind} for name in "abc" for kind in ("store", "repair_shop")]
+    await publish(store_url, {"claim_evidence": told})
+    only = {"entity_kind": ["store"], "entity_id": ["a", "c", "nobody"]}
+    found = await reader.rows("claim_evidence", {"entity_kind": str, "entity_id": str, "rank": int}, None, only)
+    assert found is not None
+    assert sorted(zip(*found.columns.values(), strict=True)) == [("store", "a", 1), ("store", "c", 1)]
+
+
 async def test_a_table_that_an_older_job_did_not_make_is_none(store_url: str, reader: RiskStoreReader) -> None:
     with pytest.raises(DataVersionNotFound):
         await reader.rows("table_of_tomorrow", {"brand": str}, None)

@@ -134,10 +134,19 @@ class FakeRiskReader:
             sum(n * r * r for n, r in zip(counts, ratios, strict=True)),
         )
 
-    async def rows(self, table: str, columns: Mapping[str, Kind], data_version: int | None) -> ResultRows | None:
+    async def rows(
+        self,
+        table: str,
+        columns: Mapping[str, Kind],
+        data_version: int | None,
+        only: Mapping[str, Sequence[str]] | None = None,
+    ) -> ResultRows | None:
         stamp = await self.stamp(data_version)
         found = self._versions[stamp.data_version].get(table)
-        return None if found is None else ResultRows(stamp, {name: [row[name] for row in found] for name in columns})
+        if found is None:
+            return None
+        kept = [row for row in found if all(row[name] in values for name, values in (only or {}).items())]
+        return ResultRows(stamp, {name: [row[name] for row in kept] for name in columns})
 
     async def changed(self, known: int | None) -> DataStamp:
         async with self._published:

@@ -148,6 +148,35 @@ async def test_the_description_shrinks_to_what_combines(risk: RiskUseCases) -> N
     assert "loss_ratio" not in {m.name for m in by_shop.metrics}
 
 
+def evidence_row(kind: str, entity_id: str, reason: str, rank: int, claim_id: str) -> dict[str, Any]:
+    """A first claim where `reason` is not REPEAT."""
+    return {
+        "entity_kind": kind, "entity_id": entity_id, "reason": reason, "rank": rank, "claim_id": claim_id,
+        "policy_id": f"P-{claim_id}", "month": MONTH, "part_code": "screen", "fault_code": "DROP",
+        "incurred_minor": 90_000 - rank, "expected_minor": 30_000, "days_since_start": 12,
+        "days_since_previous_claim": 9 if reason == "REPEAT" else -1,
+    }  # fmt: skip
+
+
+async def test_a_flagged_entity_names_the_claims_to_open_in_their_order_and_others_none() -> None:
+    told = [
+        evidence_row("repair_shop", "R19", "REPEAT", 2, "K2"), evidence_row("repair_shop", "R19", "REPEAT", 1, "K1"),
+        evidence_row("repair_shop", "R19", "COST", 1, "K3"), evidence_row("repair_shop", "R00", "COST", 1, "K4"),
+        evidence_row("store", "R19", "COST", 1, "K5"), evidence_row("store", "S39", "EARLY", 1, "K6"),
+    ]  # fmt: skip
+    risk = build_risk_use_cases(shipped_model(), FakeRiskReader({**portfolio(), "claim_evidence": told}))
+    page = await risk.list_anomalies(ListAnomaliesParams("", Page(100), include_unflagged=True), CONTEXT)
+    found = {anomaly.screened.entity_id: anomaly.claims_to_open for anomaly in page.anomalies}
+    assert [claim.claim_id for claim in found["R19"]["repeat_claims"]] == ["K1", "K2"]
+    assert [claim.claim_id for claim in found["R19"]["cost_against_peers"]] == ["K3"]
+    [early] = found["S39"]["early_claims"]
+    assert (early.incurred, early.expected, early.days_since_previous_claim) == (89_999, 30_000, None)
+    assert found["R19"]["repeat_claims"][0].days_since_previous_claim == 9
+    assert not any(found["R00"].values())
+    # Which of many claims make them many, nobody can tell.
+    assert "claim_frequency" not in found["S39"]
+
+
 async def test_an_anomaly_tells_which_claims_to_look_at_and_what_was_expected_of_them() -> None:
     rows = {name: list(table) for name, table in portfolio().items()}
     store, shop = rows["store_month"][39], rows["repair_shop_month"][19]

@@ -24,6 +24,7 @@ from sluice_server.api.context import current_context
 from sluice_server.api.risk import (
     alerts_render,
     alerts_wire,
+    anomalies_render,
     charts_render,
     charts_wire,
     groups_render,
@@ -31,6 +32,7 @@ from sluice_server.api.risk import (
     model_render,
     pricing_render,
     pricing_wire,
+    ratings_render,
     render,
     wire,
 )
@@ -90,17 +92,17 @@ class RiskQueryServicer(risk_query_pb2_grpc.RiskQueryServicer):
         self, request: ratings_pb2.ListRatingsRequest, context: Context
     ) -> ratings_pb2.ListRatingsResponse:
         params = wire.list_ratings_params(request, self._use_cases.model)
-        return render.rating_page(await self._use_cases.list_ratings(params, current_context()))
+        return ratings_render.rating_page(await self._use_cases.list_ratings(params, current_context()))
 
     async def ListAnomalies(
         self, request: anomalies_pb2.ListAnomaliesRequest, context: Context
     ) -> anomalies_pb2.ListAnomaliesResponse:
         params = wire.list_anomalies_params(request, self._use_cases.model)
-        return render.anomaly_page(await self._use_cases.list_anomalies(params, current_context()))
+        return anomalies_render.anomaly_page(await self._use_cases.list_anomalies(params, current_context()))
 
     async def GetRiskScore(self, request: ratings_pb2.GetRiskScoreRequest, context: Context) -> ratings_pb2.RiskScore:
         params = wire.get_risk_score_params(request, self._use_cases.model)
-        return render.risk_score(await self._use_cases.get_risk_score(params, current_context()))
+        return ratings_render.risk_score(await self._use_cases.get_risk_score(params, current_context()))
 
     async def RenderChart(
         self, request: dashboards_pb2.RenderChartRequest, context: Context

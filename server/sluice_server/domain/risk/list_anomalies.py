@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from sluice_server.domain.context import CallContext
 from sluice_server.domain.errors import DataVersionNotFound
 from sluice_server.domain.risk.anomaly_evidence import Evidence, FindEvidence, Place
+from sluice_server.domain.risk.claims_to_open import REASON_OF, ClaimsByReason, ClaimToOpen, read_claims_to_open
 from sluice_server.domain.risk.data_version import DataStamp
 from sluice_server.domain.risk.experience import check_entity, read_sums
 from sluice_server.domain.risk.paging import Page, PageTokens
@@ -49,6 +50,8 @@ class Anomaly:
     flagged: bool
     places: Mapping[str, Sequence[Place]] = field(default_factory=dict)
     """Of a flagged one by indicator's name where its excess lies."""
+    claims_to_open: Mapping[str, Sequence[ClaimToOpen]] = field(default_factory=dict)
+    """Of a flagged one by indicator's name the claims that speak for it most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +115,25 @@ class ListAnomalies:
         )
 
     async def _with_evidence(self, page: Sequence[Anomaly], stamp: DataStamp) -> tuple[Anomaly, ...]:
-        found: dict[str, Evidence] = {
-            kind: await self._evidence.of(
-                kind, [one.screened for one in page if one.flagged and one.entity == kind], stamp.data_version
+        places: dict[str, Evidence] = {}
+        claims: dict[str, ClaimsByReason] = {}
+        for kind in {one.entity for one in page}:
+            flagged = [one.screened for one in page if one.flagged and one.entity == kind]
+            places[kind] = await self._evidence.of(kind, flagged, stamp.data_version)
+            ids = [one.entity_id for one in flagged]
+            claims[kind] = await read_claims_to_open(self._reader, kind, ids, stamp.data_version)
+        return tuple(
+            replace(
+                one,
+                places=places[one.entity].get(one.screened.entity_id, {}),
+                claims_to_open={
+                    indicator.name: claims[one.entity].get((one.screened.entity_id, reason), ())
+                    for indicator in one.screened.indicators
+                    if (reason := REASON_OF.get(indicator.name))
+                },
             )
-            for kind in {one.entity for one in page}
-        }
-        return tuple(replace(one, places=found[one.entity].get(one.screened.entity_id, {})) for one in page)
+            for one in page
+        )
 
     async def all(self, entity: str, stamp: DataStamp) -> tuple[Screened, ...]:
         """Every entity of the kind, the strongest evidence first. Raises DataVersionNotFound, Unavailable."""

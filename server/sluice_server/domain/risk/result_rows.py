@@ -33,15 +33,31 @@ class ResultRows:
 
     def months(self, name: str) -> Codes:
         """Months since year 0 of a column of dates."""
-        days = (value for value in self.columns[name] if isinstance(value, date))
-        return np.array([month_number(day) for day in days], dtype=np.int64)
+        return np.array([month_number(day) for day in self.days(name)], dtype=np.int64)
+
+    def days(self, name: str) -> list[date]:
+        return [value for value in self.columns[name] if isinstance(value, date)]
+
+    def whole_numbers(self, name: str) -> list[int]:
+        return [int(value) for value in self.columns[name] if not isinstance(value, str | date)]
+
+    def strings(self, name: str) -> list[str]:
+        return [str(value) for value in self.columns[name]]
 
 
 class ResultRowsReader(Protocol):
     """Reads result tables whole. Raises Unavailable when the store cannot be reached."""
 
-    async def rows(self, table: str, columns: Mapping[str, Kind], data_version: int | None) -> ResultRows | None:
+    async def rows(
+        self,
+        table: str,
+        columns: Mapping[str, Kind],
+        data_version: int | None,
+        only: Mapping[str, Sequence[str]] | None = None,
+    ) -> ResultRows | None:
         """These columns of the active data version, or of the one named.
+
+        ``only``: by column (one of ``columns``, a text) the values that it must have one of; None: all rows.
 
         None where the store has no such table: it was filled by an older job. Raises DataVersionNotFound.
         """

@@ -60,8 +60,14 @@ class ColumnReader:
     ) -> Sequence[DataVersion]:
         return await self._reader.data_versions(states, before, limit)
 
-    async def rows(self, table: str, columns: Mapping[str, Kind], data_version: int | None) -> ResultRows | None:
-        return await self._reader.rows(table, columns, data_version)
+    async def rows(
+        self,
+        table: str,
+        columns: Mapping[str, Kind],
+        data_version: int | None,
+        only: Mapping[str, Sequence[str]] | None = None,
+    ) -> ResultRows | None:
+        return await self._reader.rows(table, columns, data_version, only)
 
     async def changed(self, known: int | None) -> DataStamp:
         return await self._reader.changed(known)

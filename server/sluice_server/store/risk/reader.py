@@ -76,8 +76,14 @@ class RiskStoreReader:
     ) -> AmountCells:
         return await self._reads.run(self._read_amount_cells(table, count, amount, expected, data_version))
 
-    async def rows(self, table: str, columns: Mapping[str, Kind], data_version: int | None) -> ResultRows | None:
-        return await self._reads.run(self._read_table(table, columns, data_version))
+    async def rows(
+        self,
+        table: str,
+        columns: Mapping[str, Kind],
+        data_version: int | None,
+        only: Mapping[str, Sequence[str]] | None = None,
+    ) -> ResultRows | None:
+        return await self._reads.run(self._read_table(table, columns, data_version, only or {}))
 
     async def rating_cells(self, data_version: int | None) -> GroupCells:
         """Implements ``domain.risk.groups.ports.CellReader``."""
@@ -170,11 +176,14 @@ class RiskStoreReader:
             number, claims, first, second = (await connection.execute(figures)).one()
             return AmountCells(int(number), int(claims or 0), float(first or 0), float(second or 0))
 
-    async def _read_table(self, table: str, columns: Mapping[str, Kind], data_version: int | None) -> ResultRows | None:
+    async def _read_table(
+        self, table: str, columns: Mapping[str, Kind], data_version: int | None, only: Mapping[str, Sequence[str]]
+    ) -> ResultRows | None:
         async with self._transaction() as connection:
             stamp = await self._stamp(connection, data_version)
         whole = self._tables.whole(table, columns)
         query = sa.select(*(whole.c[name] for name in columns)).where(whole.c.data_version == stamp.data_version)
+        query = query.where(*(whole.c[name].in_(list(values)) for name, values in only.items()))
         try:
             async with self._transaction() as connection:
                 found = (await connection.execute(query)).all()

@@ -105,7 +105,7 @@ class Anomaly(_message.Message):
     def __init__(self, entity: _Optional[str] = ..., entity_id: _Optional[str] = ..., channel_id: _Optional[str] = ..., flagged: _Optional[bool] = ..., score: _Optional[float] = ..., p_value: _Optional[float] = ..., q_value: _Optional[float] = ..., indicators: _Optional[_Iterable[_Union[Indicator, _Mapping]]] = ..., claims: _Optional[int] = ..., incurred: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., exposure_years: _Optional[float] = ...) -> None: ...
 
 class Indicator(_message.Message):
-    __slots__ = ("name", "reason_en", "reason_zh", "observed", "expected", "ratio", "unit", "p_value", "over_dispersion", "peers", "places")
+    __slots__ = ("name", "reason_en", "reason_zh", "observed", "expected", "ratio", "unit", "p_value", "over_dispersion", "peers", "places", "claims_to_open")
     NAME_FIELD_NUMBER: _ClassVar[int]
     REASON_EN_FIELD_NUMBER: _ClassVar[int]
     REASON_ZH_FIELD_NUMBER: _ClassVar[int]
@@ -117,6 +117,7 @@ class Indicator(_message.Message):
     OVER_DISPERSION_FIELD_NUMBER: _ClassVar[int]
     PEERS_FIELD_NUMBER: _ClassVar[int]
     PLACES_FIELD_NUMBER: _ClassVar[int]
+    CLAIMS_TO_OPEN_FIELD_NUMBER: _ClassVar[int]
     name: str
     reason_en: str
     reason_zh: str
@@ -128,7 +129,30 @@ class Indicator(_message.Message):
     over_dispersion: float
     peers: str
     places: _containers.RepeatedCompositeFieldContainer[IndicatorPlace]
-    def __init__(self, name: _Optional[str] = ..., reason_en: _Optional[str] = ..., reason_zh: _Optional[str] = ..., observed: _Optional[float] = ..., expected: _Optional[float] = ..., ratio: _Optional[float] = ..., unit: _Optional[str] = ..., p_value: _Optional[float] = ..., over_dispersion: _Optional[float] = ..., peers: _Optional[str] = ..., places: _Optional[_Iterable[_Union[IndicatorPlace, _Mapping]]] = ...) -> None: ...
+    claims_to_open: _containers.RepeatedCompositeFieldContainer[ClaimToOpen]
+    def __init__(self, name: _Optional[str] = ..., reason_en: _Optional[str] = ..., reason_zh: _Optional[str] = ..., observed: _Optional[float] = ..., expected: _Optional[float] = ..., ratio: _Optional[float] = ..., unit: _Optional[str] = ..., p_value: _Optional[float] = ..., over_dispersion: _Optional[float] = ..., peers: _Optional[str] = ..., places: _Optional[_Iterable[_Union[IndicatorPlace, _Mapping]]] = ..., claims_to_open: _Optional[_Iterable[_Union[ClaimToOpen, _Mapping]]] = ...) -> None: ...
+
+class ClaimToOpen(_message.Message):
+    __slots__ = ("claim_id", "policy_id", "month", "part_code", "fault_code", "incurred", "expected", "days_since_start", "days_since_previous_claim")
+    CLAIM_ID_FIELD_NUMBER: _ClassVar[int]
+    POLICY_ID_FIELD_NUMBER: _ClassVar[int]
+    MONTH_FIELD_NUMBER: _ClassVar[int]
+    PART_CODE_FIELD_NUMBER: _ClassVar[int]
+    FAULT_CODE_FIELD_NUMBER: _ClassVar[int]
+    INCURRED_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    DAYS_SINCE_START_FIELD_NUMBER: _ClassVar[int]
+    DAYS_SINCE_PREVIOUS_CLAIM_FIELD_NUMBER: _ClassVar[int]
+    claim_id: str
+    policy_id: str
+    month: str
+    part_code: str
+    fault_code: str
+    incurred: _money_pb2.Money
+    expected: _money_pb2.Money
+    days_since_start: int
+    days_since_previous_claim: int
+    def __init__(self, claim_id: _Optional[str] = ..., policy_id: _Optional[str] = ..., month: _Optional[str] = ..., part_code: _Optional[str] = ..., fault_code: _Optional[str] = ..., incurred: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., expected: _Optional[_Union[_money_pb2.Money, _Mapping]] = ..., days_since_start: _Optional[int] = ..., days_since_previous_claim: _Optional[int] = ...) -> None: ...
 
 class IndicatorPlace(_message.Message):
     __slots__ = ("dimensions", "observed", "expected")
