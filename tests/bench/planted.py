@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sluice_flink.generate.catalogue import CATEGORIES, PRODUCT_LINES
+from sluice_flink.generate.catalogue import CATEGORIES, FAULTS, PRODUCT_LINES
 from sluice_flink.generate.claims import DENIED
 from sluice_flink.generate.portfolio import Portfolio, days
 from sluice_server.domain.risk.any_table.abnormal import area_under_curve
 from sluice_server.domain.risk.models.columns import Codes, Floats
 from sluice_server.domain.risk.ratings import Experience
-from sluice_server.domain.risk.screening import Screened, ShopPartSums, StoreSums
+from sluice_server.domain.risk.screening import Screened, ShopFaultSums, ShopPartSums, StoreSums
 
 BANDS = 3
 
@@ -97,6 +97,17 @@ def shop_sums(claims: ClaimColumns) -> tuple[list[ShopPartSums], float]:
     ]
     relative = incurred[denied == 0] / mean[part[denied == 0]]
     return sums, float(np.var(relative))
+
+
+def fault_sums(portfolio: Portfolio) -> list[ShopFaultSums]:
+    """The repair shops by fault."""
+    claims = portfolio.claims
+    repaired = claims.shop >= 0
+    key, number = np.unique(claims.shop[repaired] * len(FAULTS) + claims.fault[repaired], return_counts=True)
+    return [
+        ShopFaultSums(f"{one // len(FAULTS)}", FAULTS[one % len(FAULTS)], int(count))
+        for one, count in zip(key, number, strict=True)
+    ]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from sluice_server.domain.risk.models.columns import Floats, TextColumn
 from sluice_server.domain.risk.ratings import RatingBasis, RatingGrade, rate
 from sluice_server.domain.risk.screening import screen_shops, screen_stores
 from tests.bench import charts, drifting, fremtpl2, queries
-from tests.bench.planted import Found, claim_columns, device_experience, judge, shop_sums, store_sums
+from tests.bench.planted import Found, claim_columns, device_experience, fault_sums, judge, shop_sums, store_sums
 from tests.bench.report import Row, report
 from tests.unit.risk.any_table.claims_table import claims
 
@@ -73,7 +73,11 @@ def portfolio_rows() -> list[Row]:
         )
         parts, variation = shop_sums(claims)
         shops.append(
-            judge(screen_shops(parts, variation), list(portfolio.shops.abnormal), DEFAULT_FALSE_DISCOVERY_RATE)
+            judge(
+                screen_shops(parts, variation, fault_sums(portfolio)),
+                list(portfolio.shops.abnormal),
+                DEFAULT_FALSE_DISCOVERY_RATE,
+            )
         )
         truth = device_experience(portfolio, claims)
         ratings = rate(truth.experiences, RatingBasis.CLAIM_FREQUENCY, 0.0)

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice_server.domain.risk.dispersion import excess_count
-from sluice_server.domain.risk.screening import Screened, ShopPartSums, StoreSums, screen_shops, screen_stores
+from sluice_server.domain.risk.screening import (
+    Screened,
+    ShopFaultSums,
+    ShopPartSums,
+    StoreSums,
+    screen_shops,
+    screen_stores,
+)
 
 RATE, EARLY, COST = 0.1, 0.08, 40_000
 
@@ -91,6 +98,47 @@ def test_a_single_shop_with_early_claims_is_found() -> None:
         for part in shops(9)
     ]
     assert flagged(screen_shops(alone, 0.25), 0.01) == {"r05"}
+
+
+FAULTS = ("DROP", "LIQUID", "WEAR", "ELECTRIC", "DEFECT", "UNKNOWN")
+
+
+def faults(seed: int, parts: list[ShopPartSums], bad: str = "") -> list[ShopFaultSums]:
+    """Shops of regions where things break a little differently; three of five claims of ``bad`` were liquid."""
+    rng = np.random.default_rng(seed)
+    claims: dict[str, int] = {}
+    for part in parts:
+        claims[part.repair_shop_id] = claims.get(part.repair_shop_id, 0) + part.claims
+    found = []
+    for shop, number in sorted(claims.items()):
+        mix = rng.dirichlet(60 * np.array([0.35, 0.15, 0.2, 0.1, 0.1, 0.1]))
+        if shop == bad:
+            mix = 0.45 * mix + 0.55 * np.eye(len(FAULTS))[1]
+        drawn = rng.multinomial(number, mix)
+        found += [ShopFaultSums(shop, name, int(n)) for name, n in zip(FAULTS, drawn, strict=True) if n]
+    return found
+
+
+def test_a_shop_where_too_many_claims_have_one_fault_is_found_and_the_fault_named() -> None:
+    usual = shops(11)
+    screened = screen_shops(usual, 0.25, faults(11, usual, bad="r05"))
+    assert flagged(screened, 0.01) == {"r05"}
+    first = screened[0].indicators[0]
+    assert first.name == "fault_concentration"
+    assert "of the fault LIQUID where" in first.reason.en
+    assert "故障 LIQUID" in first.reason.zh
+    assert first.observed > 2 * first.expected
+
+
+def test_ordinary_mixes_of_faults_give_findings_only_at_the_stated_rate() -> None:
+    runs = [screen_shops(usual := shops(seed), 0.25, faults(seed, usual)) for seed in range(200, 240)]
+    assert sum(bool(flagged(screened)) for screened in runs) <= 5, "of 40 runs at a rate of 5 %"
+
+
+def test_without_counted_faults_their_concentration_is_not_judged() -> None:
+    names = {indicator.name for shop in screen_shops(shops(12), 0.25) for indicator in shop.indicators}
+    assert "part_concentration" in names
+    assert "fault_concentration" not in names
 
 
 def test_ordinary_entities_give_findings_only_at_the_stated_rate() -> None:

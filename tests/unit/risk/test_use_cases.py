@@ -177,6 +177,19 @@ async def test_a_flagged_entity_names_the_claims_to_open_in_their_order_and_othe
     assert "claim_frequency" not in found["S39"]
 
 
+async def test_a_shop_is_judged_by_its_faults_over_all_months() -> None:
+    told = [
+        {"repair_shop_id": f"R{i:02d}", "fault_code": fault, "month": date(2026, month, 1), "claims": claims}
+        for i in range(20) for month in (1, 2)
+        for fault, claims in (("DROP", 20 if i != 7 else 2), ("LIQUID", 5 + i % 2 if i != 7 else 23))
+    ]  # fmt: skip
+    risk = build_risk_use_cases(shipped_model(), FakeRiskReader({**portfolio(), "repair_shop_fault": told}))
+    page = await risk.list_anomalies(ListAnomaliesParams("repair_shop", Page(50), entity_ids=("R07",)), CONTEXT)
+    [anomaly] = page.anomalies
+    assert anomaly.screened.indicators[0].name == "fault_concentration"
+    assert anomaly.screened.indicators[0].observed == 46
+
+
 async def test_an_anomaly_tells_which_claims_to_look_at_and_what_was_expected_of_them() -> None:
     rows = {name: list(table) for name, table in portfolio().items()}
     store, shop = rows["store_month"][39], rows["repair_shop_month"][19]

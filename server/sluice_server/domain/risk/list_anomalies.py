@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,8 +15,10 @@ from sluice_server.domain.risk.data_version import DataStamp
 from sluice_server.domain.risk.experience import check_entity, read_sums
 from sluice_server.domain.risk.paging import Page, PageTokens
 from sluice_server.domain.risk.ports import RiskReader
+from sluice_server.domain.risk.result_rows import Kind
 from sluice_server.domain.risk.screening import (
     Screened,
+    ShopFaultSums,
     ShopPartSums,
     StoreSums,
     screen_shops,
@@ -177,7 +180,21 @@ class ListAnomalies:
             )
             for group in sums.groups
         ]
-        return tuple(await asyncio.to_thread(screen_shops, parts, variation))
+        faults = await self._faults(data_version)
+        return tuple(await asyncio.to_thread(screen_shops, parts, variation, faults))
+
+    async def _faults(self, data_version: int) -> list[ShopFaultSums]:
+        """Sums over all months; none where an older job filled the store."""
+        columns: dict[str, Kind] = {"repair_shop_id": str, "fault_code": str, "claims": int}
+        rows = await self._reader.rows("repair_shop_fault", columns, data_version)
+        if rows is None:
+            return []
+        claims: Counter[tuple[str, str]] = Counter()
+        for shop, fault, number in zip(
+            rows.strings("repair_shop_id"), rows.strings("fault_code"), rows.whole_numbers("claims"), strict=True
+        ):
+            claims[shop, fault] += number
+        return [ShopFaultSums(shop, fault, number) for (shop, fault), number in claims.items()]
 
     async def _variation_of(self, metric: str, table: str, data_version: int) -> float:
         rule = self._model.metrics[metric].interval

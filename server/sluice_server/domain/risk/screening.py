@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sluice_server.domain.risk.concentration import concentration
 from sluice_server.domain.risk.dispersion import Excess, excess_amount, excess_count, excess_share
 from sluice_server.domain.risk.multiple_testing import combined_p, q_values
 from sluice_server.domain.risk.semantic_model import Label
@@ -44,6 +45,15 @@ class ShopPartSums:
     expected_incurred: int
     repeat_claims: int
     early_claims: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShopFaultSums:
+    """One fault at one repair shop over all months of a data version."""
+
+    repair_shop_id: str
+    fault: str
+    claims: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +98,7 @@ class Screened:
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """One indicator over all entities. The reasons are templates of observed, expected and ratio."""
+    """One indicator over all entities. The reasons are templates of observed, expected, ratio and name."""
 
     name: str
     unit: str
@@ -96,6 +106,8 @@ class _Test:
     excess: Excess
     zh: str
     en: str
+    names: Sequence[str] = ()
+    """By entity what an indicator that looks for one of many has found."""
 
     def of(self, i: int) -> Indicator | None:
         p = float(self.excess.p_values[i])
@@ -107,6 +119,7 @@ class _Test:
             "observed": f"{observed / scale:,.0f}",
             "expected": f"{expected / scale:,.{0 if self.unit == 'minor' else 1}f}",
             "ratio": f"{observed / expected:.2f}" if expected > 0 else "-",
+            "name": self.names[i] if self.names else "",
         }
         reason = Label(self.zh.format(**figures), self.en.format(**figures))
         return Indicator(self.name, reason, observed, expected, self.unit, p, self.excess.dispersion, self.peers)
@@ -156,10 +169,13 @@ def screen_stores(stores: Sequence[StoreSums], squared_variation: float) -> list
     return _strongest_first(screened)
 
 
-def screen_shops(parts: Sequence[ShopPartSums], squared_variation: float) -> list[Screened]:
+def screen_shops(
+    parts: Sequence[ShopPartSums], squared_variation: float, faults: Sequence[ShopFaultSums] = ()
+) -> list[Screened]:
     """Screens all repair shops, each against the same parts at all shops; the strongest evidence first.
 
     ``squared_variation``: squared coefficient of variation of one claim's amount around the mean of its part.
+    ``faults``: without them (an older job did not count them) concentration of faults is not tested.
     """
     shops = sorted({part.repair_shop_id for part in parts})
     index = {shop: i for i, shop in enumerate(shops)}
@@ -175,6 +191,14 @@ def screen_shops(parts: Sequence[ShopPartSums], squared_variation: float) -> lis
     early = _column([part.early_claims for part in parts])
     expected_incurred = _column([part.expected_incurred for part in parts])
     names = [part.part for part in parts]
+    of_parts = concentration(rows, names, claims, len(shops))
+    known = [fault for fault in faults if fault.repair_shop_id in index]
+    of_faults = concentration(
+        np.array([index[fault.repair_shop_id] for fault in known], dtype=np.int64),
+        [fault.fault for fault in known],
+        _column([fault.claims for fault in known]),
+        len(shops),
+    )
     peers = "the same parts at all repair shops"
     tests = [
         _Test(
@@ -210,9 +234,19 @@ def screen_shops(parts: Sequence[ShopPartSums], squared_variation: float) -> lis
             "part_concentration",
             "claims",
             "claims of all repair shops",
-            _part_concentration(rows, names, claims, len(shops)),
-            "同一配件理赔 {observed} 件，按其他维修商的占比应为 {expected} 件（{ratio} 倍）",
-            "{observed} claims of one part where the other shops' share of it gives {expected} ({ratio} times)",
+            of_parts.excess,
+            "配件 {name} 理赔 {observed} 件，按其他维修商的占比应为 {expected} 件（{ratio} 倍）",
+            "{observed} claims of the part {name} where the other shops' share of it gives {expected} ({ratio} times)",
+            of_parts.names,
+        ),
+        _Test(
+            "fault_concentration",
+            "claims",
+            "claims of all repair shops",
+            of_faults.excess,
+            "故障 {name} 理赔 {observed} 件，按其他维修商的占比应为 {expected} 件（{ratio} 倍）",
+            "{observed} claims of the fault {name} where the other shops' share of it gives {expected} ({ratio} times)",
+            of_faults.names,
         ),
     ]
     p = combined_p(np.column_stack([test.excess.p_values for test in tests])) if shops else np.empty(0)
@@ -234,32 +268,6 @@ def _at_peers_share(parts: Sequence[str], successes: Floats, trials: Floats) -> 
     totals = np.bincount(group, weights=trials)
     share = np.bincount(group, weights=successes) / np.maximum(totals, 1)
     return np.asarray(trials * share[group])
-
-
-def _part_concentration(shop: npt.NDArray[np.int64], parts: Sequence[str], claims: Floats, shops: int) -> Excess:
-    """The part that a shop has more of than the others, its p-value corrected for so many parts (Šidák).
-
-    Shops differ in what their region sells, so all of them tell how shares vary: only one that stands out alone counts.
-    """
-    distinct = {part: i for i, part in enumerate(dict.fromkeys(parts))}
-    if not distinct:
-        return Excess(np.zeros(0), np.zeros(0), np.zeros(0), 0.0)
-    part = np.array([distinct[name] for name in parts], dtype=np.int64)
-    of_shop = np.bincount(shop, weights=claims).astype(np.float64)
-    of_part = np.bincount(part, weights=claims).astype(np.float64)
-    others = np.maximum(claims.sum() - of_shop[shop], 1.0)
-    # A hundredth of a claim more, so that a part that nobody else has still has an expectation.
-    expected = np.minimum(of_shop[shop] * (of_part[part] - claims + 0.01) / others, of_shop[shop])
-    tested = excess_share(claims, of_shop[shop], expected, all_ordinary=True)
-    p = np.where(np.isnan(tested.p_values), 1.0, tested.p_values)
-    order = np.lexsort((p, shop))
-    _, first = np.unique(shop[order], return_index=True)
-    best = order[first]
-    observed, hoped, corrected = np.zeros(shops), np.zeros(shops), np.full(shops, np.nan)
-    observed[shop[best]], hoped[shop[best]] = claims[best], expected[best]
-    if len(distinct) > 1:
-        corrected[shop[best]] = -np.expm1(len(distinct) * np.log1p(-np.minimum(p[best], 1 - 1e-16)))
-    return Excess(observed, hoped, corrected, tested.dispersion)
 
 
 def _column(values: Sequence[float]) -> Floats:
