@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sluice_server.domain.breaker.replay import ReplayedOrder
+from sluice_server.domain.breaker.replayed_order import ReplayedOrder
 from sluice_server.domain.orders.model import Outcome
 
 SEED = 7

@@ -15,9 +15,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from sluice_server.cli.connection import AsJson, output
-from sluice_server.cli.outcome_file import Written, read_outcomes
+from sluice_server.cli.outcome_file import OutcomeFile, Written
 from sluice_server.domain.breaker.model import BreakerPolicy
-from sluice_server.domain.breaker.replay import Replay, SimulatedTrip
+from sluice_server.domain.breaker.replay import Replay, SimulatedTrip, Totals
+from sluice_server.domain.breaker.replayed_order import OutOfOrder, moments
 from sluice_server.domain.breaker.sequential import design_test
 from sluice_server.domain.errors import InvalidInput
 
@@ -82,13 +83,10 @@ def replay_file(
 ) -> None:
     """Say what a policy would have cut. Columns: at, outcome; if you like insurer, product_line, latency_ms, count."""
     policy = _policy(policy_file, settings or [])
-    orders, written = read_outcomes(file)
     try:
-        replay = Replay(policy)
+        trips, totals, written = _replayed(file, policy)
     except InvalidInput as invalid:
         raise typer.BadParameter("; ".join(f"{v.field}: {v.description}" for v in invalid.violations)) from None
-    trips = list(replay.run(orders))
-    totals = replay.totals
     if as_json:
         answer = {
             "trips": [_trip_as_json(trip, written) for trip in trips],
@@ -114,6 +112,18 @@ def replay_file(
         f"{len(trips)} cuts in {totals.orders} orders; {totals.orders_saved} failing orders saved, "
         f"{totals.wrongly_diverted} diverted although the insurer answered well"
     )
+
+
+def _replayed(file: Path, policy: BreakerPolicy) -> tuple[list[SimulatedTrip], Totals, Written]:
+    """While it is read, if it is in the order of time; else after all of it is read and sorted."""
+    orders, replay = OutcomeFile(file), Replay(policy)
+    try:
+        steps = replay.steps(moments(orders, policy.backlog_grace_seconds))
+        trips = [trip for trip in steps if trip is not None]
+    except OutOfOrder:
+        replay = Replay(policy)
+        trips = list(replay.run(orders))
+    return trips, replay.totals, orders.written
 
 
 def _trip_as_json(trip: SimulatedTrip, written: Written) -> dict[str, Any]:

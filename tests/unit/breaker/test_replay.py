@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sluice_server.domain.breaker.model import BreakerPolicy, EvidenceKind
-from sluice_server.domain.breaker.replay import BREATH, Replay, ReplayedOrder
+from sluice_server.domain.breaker.replay import BREATH, Replay
+from sluice_server.domain.breaker.replayed_order import ReplayedOrder
 from sluice_server.domain.breaker.simulation import SimulateBreaker
 from sluice_server.domain.errors import InvalidInput
 from sluice_server.domain.orders.model import Outcome

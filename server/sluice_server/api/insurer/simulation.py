@@ -10,13 +10,12 @@ from sluice.insurer.v1 import insurer_control_pb2
 from sluice_server.api.insurer import render, wire
 from sluice_server.api.insurer.checks import Checks
 from sluice_server.domain.breaker.model import BreakerPolicy
-from sluice_server.domain.breaker.replay import (
+from sluice_server.domain.breaker.replay import SimulatedTrip, Totals
+from sluice_server.domain.breaker.replayed_order import (
     EARLIEST,
     LATEST,
     LONGEST_LATENCY_SECONDS,
     ReplayedOrder,
-    SimulatedTrip,
-    Totals,
 )
 from sluice_server.domain.orders.model import Outcome
 

@@ -10,6 +10,7 @@ is an answer, a caller's fault says nothing about the insurer, and retried order
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 from sluice_server.domain.breaker.backlog import no_backlog
@@ -75,8 +76,17 @@ class ScopeEvidence:
         self._run_began = None
         self.set_backlog(None)
 
-    def observe(self, record: OutcomeRecord) -> None:
-        """Counts one finished submission, if it is evidence."""
+    def alike(self, record: OutcomeRecord, count: int) -> bool:
+        """Whether so many submissions like this can be counted at once, because what is normal does not change between
+        them (False also where that is not certain)."""
+        if self.breaker.state is not BreakerState.CLOSED or record.outcome not in CONTRASTING:
+            return True
+        if record.outcome in FAILURES:
+            return self._sequential.tripped
+        return not self._sequential.tripped and not self.normal.moves(record.finished_at.timestamp(), count)
+
+    def observe(self, record: OutcomeRecord, count: int = 1) -> None:
+        """Counts finished submissions, if they are evidence: one, or several that are ``alike``."""
         outcome = record.outcome
         if outcome not in CONTRASTING or record.kind is SubmissionKind.RETRY or record.started_at < self.since:
             return
@@ -84,19 +94,20 @@ class ScopeEvidence:
         timestamp, failed = finished_at.timestamp(), outcome in FAILURES
         # Here as well as before judging: a scope that is well is not judged, and must not grow.
         self._window.slide(timestamp - breaker.policy.rate_window_seconds)
-        self._window.add(int(timestamp), failed=failed, slow=record.latency_seconds > breaker.policy.slow_seconds)
+        slow = record.latency_seconds > breaker.policy.slow_seconds
+        self._window.add(int(timestamp), failed=failed, slow=slow, count=count)
         if finished_at >= breaker.state_since:
-            self.step_outcomes += 1
-        if self._sequential.observe(failed=failed):
+            self.step_outcomes += count
+        if self._sequential.observe(failed=failed, count=count):
             self._run_began = record.started_at
         if breaker.state is BreakerState.CLOSED and not self._sequential.tripped:
-            self._learn(timestamp, failed=failed)
+            self._learn(timestamp, failed=failed, count=count)
         if not failed and (self.last_success_began is None or record.started_at > self.last_success_began):
             self.last_success_began = record.started_at
 
-    def _learn(self, timestamp: float, *, failed: bool) -> None:
+    def _learn(self, timestamp: float, *, failed: bool, count: int) -> None:
         """What is normal is learned outside of incidents; a new p0 is used from the next clean start of the test on."""
-        self.normal.observe(failed=failed, timestamp=timestamp)
+        self.normal.observe(failed=failed, timestamp=timestamp, count=count)
         if self._sequential.value == 0:
             self.use_normal_rate()
 
@@ -133,6 +144,26 @@ class ScopeEvidence:
     def has_run(self) -> bool:
         """Whether the sequential test is under way: not back at zero since a failure."""
         return self._sequential.value > 0
+
+    def orders_without_effect(self, now: datetime, *, failed: bool, slow: bool) -> float:
+        """How many further outcomes like this, all of them at ``now``, trip nothing; fewer where that is not certain.
+        The backlog is left out."""
+        self._slide(now)
+        policy, window = self.breaker.policy, self._window
+        if self.breaker.state is BreakerState.RAMPING or self._silent or self._sequential.tripped:
+            return 0
+        borrows = self._insurer is not None and window.outcomes + 1 < policy.minimum_volume
+        if borrows and (failed or window.failures):
+            return 0
+        return min(
+            self._sequential.orders_short_of_limit() if failed else math.inf,
+            _short_of(policy.failure_rate, window.failures, window.outcomes, policy.minimum_volume, grows=failed),
+            _short_of(policy.slow_rate, window.slow, window.outcomes, policy.minimum_volume, grows=slow),
+        )
+
+    def orders_with_run(self, *, failed: bool) -> float:
+        """How many further outcomes like this leave the sequential test under way."""
+        return math.inf if failed else self._sequential.orders_short_of_zero()
 
     def tripped(self, now: datetime) -> tuple[EvidenceKind, ...]:
         """What trips at ``now``; the cheap part of ``evidence``."""
@@ -237,6 +268,16 @@ class ScopeEvidence:
         self._sequential = SequentialStatistic(_design(self.breaker, self.normal.value))
         self._run_began = self.last_success_began = None
         self.set_backlog(None)
+
+
+def _short_of(part: float, of_these: int, outcomes: int, minimum_volume: int, *, grows: bool) -> float:
+    """How many further outcomes leave a rate below its limit: each adds to it (``grows``), or none does."""
+    if not grows:
+        # The rate is at its highest right when there are enough outcomes to judge by.
+        return 0 if of_these and of_these >= part * max(outcomes + 1, minimum_volume) else math.inf
+    room = part * outcomes - of_these
+    by_rate = math.inf if part == 1 and room > 0 else math.floor(room / (1 - part)) - 1 if part < 1 else 0
+    return max(0, by_rate, minimum_volume - 1 - outcomes)
 
 
 def _design(breaker: Breaker, normal_failure_rate: float) -> SequentialDesign:

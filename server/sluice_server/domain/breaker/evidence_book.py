@@ -8,6 +8,7 @@ still ends of its orders is not counted there.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
@@ -48,12 +49,21 @@ class InsurerEvidence:
                 whole.disregard(self.lines[name])
         self.cut_lines = cut
 
-    def observe(self, record: OutcomeRecord, suspects: set[ScopeEvidence]) -> None:
-        """Counts an outcome; who is now suspect is added."""
+    def observe(self, record: OutcomeRecord, suspects: set[ScopeEvidence], count: int) -> None:
+        """Counts so many like outcomes; who is now suspect is added."""
         name = record.scope.product_line
-        line = self.lines.get(name)
+        line, whole = self.lines.get(name), None if name in self.cut_lines else self.whole
+        while count > 1 and not all(each.alike(record, count) for each in (line, whole) if each is not None):
+            self._observe(record, suspects, line, 1)
+            count -= 1
+        self._observe(record, suspects, line, count)
+
+    def _observe(
+        self, record: OutcomeRecord, suspects: set[ScopeEvidence], line: ScopeEvidence | None, count: int
+    ) -> None:
+        name = record.scope.product_line
         if line is not None:
-            line.observe(record)
+            line.observe(record, count)
             if line.suspicious:
                 suspects.add(line)
         if name in self.cut_lines:
@@ -61,7 +71,7 @@ class InsurerEvidence:
         self._seen.add(name if line is not None else "")
         whole = self.whole
         if whole is not None:
-            whole.observe(record)
+            whole.observe(record, count)
             if whole.suspicious:
                 suspects.add(whole)
 
@@ -104,19 +114,13 @@ class EvidenceBook:
     def __init__(self) -> None:
         self._scopes: dict[Scope, ScopeEvidence] = {}
         self._insurers: dict[str, InsurerEvidence] = {}
-        self._versions = (0, 0)
         self.suspects: set[ScopeEvidence] = set()
         """Those that something may speak against."""
-        self.ramping: tuple[ScopeEvidence, ...] = ()
-        self.windows: frozenset[Window] = frozenset()
-        """The different windows of the backlog."""
+        self.ramping: set[ScopeEvidence] = set()
+        self._windows: Counter[Window] = Counter()
 
     def follow(self, breakers: Sequence[Breaker]) -> None:
-        """Takes over the breakers as they are now; a new one starts without evidence."""
-        versions = len(breakers), sum(map(VERSION, breakers))
-        if versions == self._versions:
-            return
-        self._versions = versions
+        """Takes over breakers that have changed; a new one starts without evidence, and the others stay as they are."""
         changed: set[str] = set()
         for breaker in breakers:
             known = self._scopes.get(breaker.scope)
@@ -124,13 +128,30 @@ class EvidenceBook:
                 self._add(breaker)
                 changed.add(breaker.scope.insurer_id)
             elif known.breaker.version != breaker.version:
+                self._leave(known)
                 known.follow(breaker)
                 self.suspects.add(known)
                 changed.add(breaker.scope.insurer_id)
+            else:
+                continue
+            self._windows[window_of(breaker)] += 1
+            if breaker.state is BreakerState.RAMPING:
+                self.ramping.add(self._scopes[breaker.scope])
         for insurer_id in changed:
             self._insurers[insurer_id].follow()
-        self.ramping = tuple(self._scopes[b.scope] for b in breakers if b.state is BreakerState.RAMPING)
-        self.windows = frozenset(window_of(breaker) for breaker in breakers)
+
+    def _leave(self, known: ScopeEvidence) -> None:
+        """What its breaker was is not any more."""
+        self.ramping.discard(known)
+        window = window_of(known.breaker)
+        self._windows[window] -= 1
+        if not self._windows[window]:
+            del self._windows[window]
+
+    @property
+    def windows(self) -> Collection[Window]:
+        """The different windows of the backlog."""
+        return self._windows.keys()
 
     def _add(self, breaker: Breaker) -> None:
         scope = breaker.scope
@@ -141,11 +162,12 @@ class EvidenceBook:
         else:
             insurer.whole = known
 
-    def observe(self, record: OutcomeRecord) -> None:
-        """Counts an outcome for its product line's breaker, where there is one, and for its insurer's."""
+    def observe(self, record: OutcomeRecord, count: int = 1) -> None:
+        """Counts an outcome for its product line's breaker, where there is one, and for its insurer's; or a run of so
+        many like it, with the same result as one after the other."""
         insurer = self._insurers.get(record.scope.insurer_id)
         if insurer is not None:
-            insurer.observe(record, self.suspects)
+            insurer.observe(record, self.suspects, count)
 
     def suspect(self, counts: BacklogCounts) -> None:
         """Looks for those with a backlog."""

@@ -18,6 +18,8 @@ import math
 from dataclasses import dataclass
 
 WINDOW_ORDERS = 5_000.0
+KEEP = 1.0 - 1.0 / WINDOW_ORDERS
+"""What an order leaves of the weight of those before it."""
 PRIOR_ORDERS = 500.0
 """K: how many orders the belief weighs."""
 STEP = 1.25
@@ -93,14 +95,36 @@ class NormalRate:
         shrunk = (self._failures + PRIOR_ORDERS * believed) / (self._orders + PRIOR_ORDERS)
         return max(self._floor, shrunk)
 
-    def observe(self, *, failed: bool, timestamp: float) -> None:
-        """One contrasting outcome in normal times."""
+    def moves(self, timestamp: float, successes: int) -> bool:
+        """Whether one of so many successes may change the step (True also where that is not certain). After the last of
+        them the estimate is at its lowest."""
+        if self._ceiling <= self._floor:
+            return False
+        if self._moved_at == -math.inf:
+            return True
+        if self._steps and self._estimate_after(successes) <= self._floor * STEP ** (self._steps - 1):
+            return True
+        return timestamp - self._moved_at >= STEP_SECONDS and self.estimate > RISES_ABOVE * self.value
+
+    def _estimate_after(self, successes: int) -> float:
+        """The estimate after so many successes, which its prior has seen too."""
+        believed = self._floor if self.prior is None else self.prior._estimate_after(successes)
+        kept = KEEP**successes
+        orders = self._orders * kept + (1.0 - kept) * WINDOW_ORDERS
+        return max(self._floor, (self._failures * kept + PRIOR_ORDERS * believed) / (orders + PRIOR_ORDERS))
+
+    def observe(self, *, failed: bool, timestamp: float, count: int = 1) -> None:
+        """One contrasting outcome in normal times; or so many successes that do not move it (``moves``)."""
         if timestamp <= self._adopted_through:
             return
         self._through = max(self._through, timestamp)
-        keep = 1.0 - 1.0 / WINDOW_ORDERS
-        self._orders = self._orders * keep + 1.0
-        self._failures = self._failures * keep + failed
+        if count > 1:
+            kept = KEEP**count
+            self._orders = self._orders * kept + (1.0 - kept) * WINDOW_ORDERS
+            self._failures *= kept
+            return
+        self._orders = self._orders * KEEP + 1.0
+        self._failures = self._failures * KEEP + failed
         if self._ceiling <= self._floor:
             return
         if self._moved_at == -math.inf:

@@ -18,15 +18,17 @@ class OutcomeWindow:
     def __len__(self) -> int:
         return len(self._buckets)
 
-    def add(self, second: int, *, failed: bool, slow: bool) -> None:
-        """One outcome."""
+    def add(self, second: int, *, failed: bool, slow: bool, count: int = 1) -> None:
+        """So many like outcomes."""
         bucket = self._bucket(second)
-        bucket[1] += 1
-        bucket[2] += failed
-        bucket[3] += slow
-        self.outcomes += 1
-        self.failures += failed
-        self.slow += slow
+        bucket[1] += count
+        self.outcomes += count
+        if failed:
+            bucket[2] += count
+            self.failures += count
+        if slow:
+            bucket[3] += count
+            self.slow += count
 
     def slide(self, oldest: float) -> None:
         """Forgets the buckets that ended at ``oldest`` (seconds since 1970) or before."""

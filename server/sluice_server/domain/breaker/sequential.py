@@ -69,15 +69,23 @@ class SequentialStatistic:
         self.orders = 0
         """Length of the run since the sum was last zero; its first order is a failure."""
 
-    def observe(self, *, failed: bool) -> bool:
-        """Adds one outcome. True when it begins a run (the sum leaves zero)."""
+    def observe(self, *, failed: bool, count: int = 1) -> bool:
+        """Adds so many like outcomes. True when they begin a run (the sum leaves zero)."""
         begins = failed and self.value == 0
         step = self.design.failure_weight if failed else -self.design.success_weight
         # Bounded above as well: that an insurer works again shows after some successes, however long it failed.
         ceiling = self.design.limit + self.design.failure_weight
-        self.value = min(ceiling, max(0, self.value + step))
-        self.orders = self.orders + 1 if self.value > 0 else 0
+        self.value = min(ceiling, max(0, self.value + count * step))
+        self.orders = self.orders + count if self.value > 0 else 0
         return begins
+
+    def orders_short_of_limit(self) -> int:
+        """How many failures in a row it still takes without a trip."""
+        return max(0, self.design.limit - 1 - self.value) // self.design.failure_weight
+
+    def orders_short_of_zero(self) -> int:
+        """How many successes in a row leave the run unended."""
+        return max(0, self.value - 1) // self.design.success_weight
 
     @property
     def tripped(self) -> bool:

@@ -9,7 +9,8 @@ from datetime import datetime
 from sluice_server.domain.breaker.commands import ALWAYS
 from sluice_server.domain.breaker.evidence_source import OutcomeRecord
 from sluice_server.domain.breaker.model import BreakerPolicy
-from sluice_server.domain.breaker.replay import Replay, ReplayedOrder, SimulatedTrip, Totals
+from sluice_server.domain.breaker.replay import Replay, SimulatedTrip, Totals
+from sluice_server.domain.breaker.replayed_order import ReplayedOrder, sorted_moments
 from sluice_server.domain.errors import InsurerNotFound, InvalidInput, Violation
 from sluice_server.domain.orders.model import SubmissionKind
 from sluice_server.domain.unit_of_work import Store
@@ -41,7 +42,7 @@ class SimulateBreaker:
             raise InvalidInput([Violation("outcomes", f"at most {MOST_OUTCOMES} in one call, their counts added")])
         replayed = orders or await self._stored(insurer_id, start or ALWAYS, until)
         # Orders are to be served meanwhile: in a thread what cannot be interrupted, and else with pauses.
-        moments = await asyncio.to_thread(replay.moments, replayed)
+        moments = await asyncio.to_thread(sorted_moments, replayed, policy.backlog_grace_seconds)
         for trip in replay.steps(moments):
             if trip is None:
                 await asyncio.sleep(0)
