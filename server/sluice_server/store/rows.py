@@ -20,6 +20,7 @@ from sluice_server.domain.orders.model import (
 )
 from sluice_server.domain.routing.model import Decision
 from sluice_server.store.content import APPLICATION, DECISION
+from sluice_server.store.decision_text import decision_text
 from sluice_server.store.types import json_text, to_microseconds
 
 ORDER_COLUMNS = (
@@ -177,7 +178,7 @@ def is_first(order: Order) -> bool:
 
 
 def first_row(order: Order, codec: Codec) -> Row:
-    """In the order of FIRST_COLUMNS."""
+    """In the order of FIRST_COLUMNS. The codec is a driver's: JSON goes there as text."""
     application, decision, next_attempt_at = order.application, order.decisions[0], order.next_attempt_at
     return (
         application.application_id,
@@ -194,7 +195,7 @@ def first_row(order: Order, codec: Codec) -> Row:
         decision.decision_id,
         decision.disposition.value,
         decision.plan_version,
-        codec.json(DECISION.encode(decision)),
+        decision_text(decision),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from sluice.routing.v1 import application_pb2, routing_pb2
 from sluice.type.v1.money_pb2 import Money as MoneyMessage
 from sluice_server.api.routing import render
+from sluice_server.api.routing.answers import OF_BATCH, OF_STREAM, result, route_answer
 from sluice_server.api.routing.applications import application_in, application_of
 from sluice_server.api.routing.fields import Fields
 from sluice_server.api.routing.limits import RequestLimits
@@ -20,6 +22,7 @@ from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.decide import RoutedOrder
 from sluice_server.domain.orders.history import received
+from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.model import (
     Application,
     Binding,
@@ -29,12 +32,32 @@ from sluice_server.domain.routing.model import (
     Device,
     Disposition,
 )
+from sluice_server.domain.routing.ports import Admission, TrafficSnapshot
+from sluice_server.store.decision_text import decision_text
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 LIMITS = RequestLimits(max_text_length=8)
 
 texts = st.sampled_from(
-    ["", "a", "phone", "手机", "two words", " blank first", " ", "\t", "line\n", "x" * 8, "x" * 9, "é", "🙂"]
+    [
+        "",
+        "a",
+        "phone",
+        "手机",
+        'say "a"',
+        "a\\b",
+        "{x}%s",
+        "</&'>",
+        "two words",
+        " blank first",
+        " ",
+        "\t",
+        "line\n",
+        "x" * 8,
+        "x" * 9,
+        "é",
+        "🙂",
+    ]
 )
 ids = st.one_of(texts, st.sampled_from(["app-1", "A:b_c.d", "x" * 64, "x" * 65]))
 amounts = st.sampled_from([0, 1, -1, 10**15, 10**15 + 1])
@@ -84,7 +107,10 @@ def quickly(message: application_pb2.Application) -> Application | list[Violatio
 
 @given(message=messages)
 def test_an_application_reads_the_same(message: application_pb2.Application) -> None:
-    assert quickly(message) == slowly(message)
+    quick, slow = quickly(message), slowly(message)
+    assert quick == slow
+    if isinstance(quick, Application) and isinstance(slow, Application):
+        assert quick.content() == slow.content()
 
 
 def good(**changes: object) -> application_pb2.Application:
@@ -126,6 +152,17 @@ def good(**changes: object) -> application_pb2.Application:
 def test_a_change_of_a_good_application_reads_the_same(changes: dict[str, object]) -> None:
     assert quickly(good(**changes)) == slowly(good(**changes))
     assert isinstance(quickly(good()), Application)
+
+
+@pytest.mark.parametrize("brand", ["", "Aurora", 'say "a"', "极光"])
+@pytest.mark.parametrize("day", ["", "2026-02-28"])
+def test_the_content_that_is_put_together_is_what_would_be_encoded(brand: str, day: str) -> None:
+    message = good()
+    message.device.brand, message.device.purchased_on = brand, day
+    quick, slow = quickly(message), slowly(message)
+    assert isinstance(quick, Application)
+    assert isinstance(slow, Application)
+    assert quick.content() == slow.content()
 
 
 def decision(place: int, **changes: object) -> Decision:
@@ -171,10 +208,78 @@ def test_an_answer_is_the_decision_whatever_was_answered_before(changes: dict[st
     for place in range(3):
         made = decision(place, **changes)
         order = received(application, "00" * 32, made, submit=False, now=NOON)
-        answer = render.route_response(RoutedOrder(order, replayed))
+        answer = routing_pb2.RouteResponse.FromString(route_answer(RoutedOrder(order, replayed)))
         assert answer.decision == render.decision_message(made)
         assert answer.replayed is replayed
         assert answer.state == render.order_message(order).state
+
+
+PLAN = """\
+plan: frames
+description: Two insurers, one with templates.
+products: [{code: screen}, {code: battery}]
+factors:
+  band: 'application.premium.amount_minor >= 100 ? "high" : "low"'
+  whole: 'application.premium.amount_minor >= 100 ? 1.0 : 2.0'
+insurers:
+  insurer-a: {binding: {insurer_product_code: "A-{application.product_code}", parameters: {band: "{factors.whole}"}}}
+  insurer-b: {binding: {insurer_product_code: "B", parameters: {customer: "{application.customer_ref}"}}}
+  insurer-c: {binding: {insurer_product_code: "C"}}
+rules:
+- name: rule-规则
+  sticky_key: customer_ref
+  match: {product_code: screen}
+  allocations:
+  - {insurer: insurer-a, share: 3000}
+  - {insurer: insurer-b, share: 3000}
+  - {insurer: insurer-c, share: 4000}
+- name: two
+  on_exhausted: PARK
+  allocations: [{insurer: insurer-a, share: 10000}]
+"""
+SNAPSHOTS = [TrafficSnapshot(1, {}), TrafficSnapshot(2, {("insurer-a", ""): Admission(0, "CUT")})]
+customers = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=3_000)
+
+
+@given(
+    drawn=st.lists(
+        st.tuples(
+            customers, st.sampled_from(["screen", "battery"]), st.sampled_from([5, 500]), st.sampled_from(SNAPSHOTS)
+        ),
+        min_size=2,
+        max_size=20,
+    ),
+    replayed=st.booleans(),
+)
+def test_decisions_of_a_plan_are_answered_and_stored_as_they_are(
+    drawn: list[tuple[str, str, int, TrafficSnapshot]], replayed: bool
+) -> None:
+    plan = compile_plan(PLAN, version=3)
+    for place, (customer, code, premium, traffic) in enumerate(drawn):
+        application = replace(
+            application_of(routing_pb2.RouteRequest(application=good(product_code=code)), RequestLimits()),
+            application_id=f"app-{place}",
+            customer_ref=customer,
+            premium=Money(premium, "CNY"),
+        )
+        made = plan.draft(application, traffic, now=NOON)
+        assert isinstance(made, Decision)
+        unframed = replace(made)
+        assert unframed.frame is None
+        routed = RoutedOrder(received(application, "00" * 32, made, submit=False, now=NOON), replayed)
+        plainly = render.route_response(routed)
+        answer = route_answer(routed)
+        assert routing_pb2.RouteResponse.FromString(answer) == plainly
+        assert orjson.loads(decision_text(made)) == orjson.loads(decision_text(unframed))
+        for tag, response in (
+            (OF_BATCH, routing_pb2.RouteBatchResponse()),
+            (OF_STREAM, routing_pb2.RouteStreamResponse()),
+        ):
+            response.ParseFromString(2 * result(tag, application.application_id, answer))
+            assert [each.application_id for each in response.results] == 2 * [application.application_id]
+            assert [each.response for each in response.results] == 2 * [plainly]
+        # Only a binding that reads the customer is each application's own.
+        assert (made.frame is None) is (made.insurer_id == "insurer-b")
 
 
 def test_a_constructor_makes_the_same() -> None:

@@ -295,7 +295,7 @@ def test_a_binding_takes_what_it_leaves_out_from_the_insurer() -> None:
         "products:",
         "insurers:\n  insurer-a:\n  insurer-b: {binding: {insurer_product_code: BB, parameters: {k: v}}}\nproducts:",
     ).replace("binding: {insurer_product_code: B-2}", "binding: {endpoint: slow}")
-    binding = compile_plan(source).rules[1].bindings[0]
+    binding = compile_plan(source).rules[1].bindings[0].literal
     assert binding is not None
     assert (binding.insurer_product_code, binding.endpoint, binding.parameters) == ("BB", "slow", {"k": "v"})
 

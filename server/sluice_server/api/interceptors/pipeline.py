@@ -156,7 +156,7 @@ class Pipeline(grpc.GenericRpcHandler):
         wrapped: grpc.RpcMethodHandler[Any, Any] = make(
             run,
             request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
+            response_serializer=_serializer(handler.response_serializer),
         )
         return wrapped
 
@@ -184,6 +184,13 @@ class Pipeline(grpc.GenericRpcHandler):
             raise ServerStopping from None
         finally:
             del self._subscriptions[task]
+
+
+def _serializer(serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes] | None:
+    """For handlers that may give an answer in the form that goes out already."""
+    if serialize is None:
+        return None
+    return lambda answer: answer if isinstance(answer, bytes) else serialize(answer)
 
 
 def _unwound(hooks: Sequence[Hooks], call: ServerCall, error: BaseException) -> BaseException:

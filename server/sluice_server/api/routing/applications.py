@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 
 from sluice.routing.v1 import application_pb2, routing_pb2
 from sluice_server.api.routing.fields import MAXIMUM_MINOR, Fields
 from sluice_server.api.routing.limits import DEFAULT_REQUEST_LIMITS, RequestLimits
 from sluice_server.domain.construct import constructor
 from sluice_server.domain.money import Money
-from sluice_server.domain.routing.model import Application, Channel, Device
+from sluice_server.domain.routing.model import Application, Channel, Device, set_content
 
 LONGEST_TERM_MONTHS = 120
 
 _money, _device_of = constructor(Money), constructor(Device)
+_day = lru_cache(maxsize=4_096)(date.fromisoformat)
 _channel_of, _application_of = constructor(Channel), constructor(Application)
 
 
@@ -73,30 +74,46 @@ def _plain(message: application_pb2.Application, limits: RequestLimits) -> Appli
         or _pattern(limits.max_text_length)("\n".join(texts)) is None
     ):
         return None
-    application_id, code, line, customer, *on_device, channel_id, brand, store, tier, paid, priced, day = texts
+    application_id, code, line, customer, ref, model, category, channel_id, brand, store, tier, paid, priced, day = (
+        texts
+    )
     purchased_on = None
     if day:
         try:
-            purchased_on = date.fromisoformat(day)
+            purchased_on = _day(day)
         except ValueError:
             return None
-    return _application_of(
+    read = _application_of(
         application_id,
         code,
         line,
-        _device_of(*on_device, brand, _money(price_minor, priced), purchased_on),
+        _device_of(ref, model, category, brand, _money(price_minor, priced), purchased_on),
         _channel_of(channel_id, store, tier),
         customer,
         _money(premium_minor, paid),
         term_months,
         {},
     )
+    on_day = f'"{day}"' if day else "null"
+    # No text has a sign that JSON escapes, so that it can be put together in a third of the time.
+    set_content(
+        read,
+        (
+            f'{{"application_id":"{application_id}","product_code":"{code}","product_line":"{line}","device":'
+            f'{{"device_ref":"{ref}","model_id":"{model}","category":"{category}","brand":"{brand}","price":'
+            f'{{"amount_minor":{price_minor},"currency_code":"{priced}"}},"purchased_on":{on_day}}},"channel":'
+            f'{{"channel_id":"{channel_id}","store_id":"{store}","tier":"{tier}"}},"customer_ref":"{customer}","premium":'
+            f'{{"amount_minor":{premium_minor},"currency_code":"{paid}"}},"term_months":{term_months},"attributes":{{}}}}'
+        ).encode(),
+    )
+    return read
 
 
 @cache
 def _pattern(max_text_length: int) -> Callable[[str], re.Match[str] | None]:
-    """Matches the texts of ``_plain``, a line each, when they hold nothing but ASCII and Chinese characters."""
-    first, rest = "[!-~一-鿿]", "[ -~一-鿿]"
+    """Matches the texts of ``_plain``, a line each, when they hold nothing but ASCII and Chinese characters,
+    and none that JSON escapes."""
+    first, rest = r"[!#-\[\]-~一-鿿]", r"[ !#-\[\]-~一-鿿]"
     required = f"{first}{rest}{{0,{max_text_length - 1}}}\n"
     optional = f"(?:{first}{rest}{{0,{max_text_length - 1}}})?\n"
     currency, day = "[A-Z]{3}\n", "(?:[0-9]{4}-[0-9]{2}-[0-9]{2})?"

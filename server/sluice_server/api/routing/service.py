@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import structlog
 
 from sluice.routing.v1 import application_pb2, routing_pb2, routing_pb2_grpc
 from sluice_server.api.context import current_context
 from sluice_server.api.errors import failure_of
+from sluice_server.api.routing import answers, render, simulation, wire
 from sluice_server.api.routing import applications as incoming
-from sluice_server.api.routing import render, simulation, wire
 from sluice_server.api.routing.limits import DEFAULT_REQUEST_LIMITS, RequestLimits
 from sluice_server.domain.context import CallContext
 from sluice_server.domain.orders.cancel import CancelOrder
@@ -29,12 +29,12 @@ from sluice_server.domain.routing.publish import ActivatePlan, CreatePlan, Valid
 from sluice_server.domain.routing.simulate import SimulatePlan
 
 if TYPE_CHECKING:
-    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
-
     # The generated stubs' context exists for type checkers only.
     from sluice.routing.v1.routing_pb2_grpc import _MaybeAsyncIterator, _ServicerContext
 else:
     _MaybeAsyncIterator = _ServicerContext = Any
+
+M = TypeVar("M")
 
 _log = structlog.get_logger("sluice.routing")
 
@@ -67,22 +67,22 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
 
     async def Route(self, request: routing_pb2.RouteRequest, context: _ServicerContext) -> routing_pb2.RouteResponse:
         application = incoming.application_of(request, self._limits)
-        return render.route_response(await self._use.route(application, current_context()))
+        answer = answers.route_answer(await self._use.route(application, current_context()))
+        return _serialized(answer, routing_pb2.RouteResponse)
 
     async def RouteBatch(
         self, request: routing_pb2.RouteBatchRequest, context: _ServicerContext
     ) -> routing_pb2.RouteBatchResponse:
-        response = routing_pb2.RouteBatchResponse()
-        await self._route_all(request.applications, response.results, current_context())
-        return response
+        results = await self._route_all(request.applications, answers.OF_BATCH, current_context())
+        return _serialized(b"".join(results), routing_pb2.RouteBatchResponse)
 
     async def RouteStream(
         self, request_iterator: _MaybeAsyncIterator[routing_pb2.RouteStreamRequest], context: _ServicerContext
     ) -> AsyncIterator[routing_pb2.RouteStreamResponse]:
         async for chunk in request_iterator:
-            response = routing_pb2.RouteStreamResponse(chunk_id=chunk.chunk_id)
-            await self._route_all(chunk.applications, response.results, current_context())
-            yield response
+            head = routing_pb2.RouteStreamResponse(chunk_id=chunk.chunk_id).SerializeToString()
+            results = await self._route_all(chunk.applications, answers.OF_STREAM, current_context())
+            yield _serialized(b"".join((head, *results)), routing_pb2.RouteStreamResponse)
 
     async def ExplainRoute(
         self, request: routing_pb2.ExplainRouteRequest, context: _ServicerContext
@@ -168,29 +168,37 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
                 yield simulation.response(step)
 
     async def _route_all(
-        self,
-        messages: Sequence[application_pb2.Application],
-        results: RepeatedCompositeFieldContainer[routing_pb2.RouteResult],
-        context: CallContext,
-    ) -> None:
-        """Routes all at once, so that their decisions share commits. One that fails, fails alone.
-
-        The results are filled in where they are sent from: to collect them first would copy each of them twice.
-        """
+        self, messages: Sequence[application_pb2.Application], tag: bytes, context: CallContext
+    ) -> Sequence[bytes]:
+        """Routes all at once, so that their decisions share commits; the results under the tag of their field. One that
+        fails, fails alone."""
         incoming.batch(messages, self._limits)
+        results: list[bytes] = [b""] * len(messages)
         applications: dict[int, Application] = {}
         for place, message in enumerate(messages):
-            result = results.add(application_id=message.application_id)
             try:
                 applications[place] = incoming.batch_item(message, place, self._limits)
             except Exception as error:  # noqa: BLE001 - one bad application fails alone, whatever is wrong with it
-                result.failure.CopyFrom(_failure(error, context))
+                results[place] = _failed(tag, message.application_id, error, context)
         routed = await self._use.route.many(list(applications.values()), context)
-        for place, answer in zip(applications, routed, strict=True):
+        for (place, application), answer in zip(applications.items(), routed, strict=True):
+            application_id = application.application_id
             if isinstance(answer, Exception):
-                results[place].failure.CopyFrom(_failure(answer, context))
+                results[place] = _failed(tag, application_id, answer, context)
             else:
-                render.fill_route_response(results[place].response, answer)
+                results[place] = answers.result(tag, application_id, answers.route_answer(answer))
+        return results
+
+
+def _failed(tag: bytes, application_id: str, error: Exception, context: CallContext) -> bytes:
+    result = routing_pb2.RouteResult(application_id=application_id, failure=_failure(error, context))
+    return answers.entry(tag, result.SerializeToString())
+
+
+def _serialized(message: bytes, kind: type[M]) -> M:
+    """For the handlers of Route, RouteBatch and RouteStream, which give their answers in the form that goes out: the
+    pipeline passes bytes on as they are."""
+    return cast(M, message)
 
 
 def _failure(error: Exception, context: CallContext) -> routing_pb2.RouteFailure:

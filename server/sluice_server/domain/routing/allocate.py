@@ -11,9 +11,10 @@ import cel
 from sluice_server.domain.construct import constructor
 from sluice_server.domain.identity import new_id
 from sluice_server.domain.routing.books import LedgerKey, OpenDecision
-from sluice_server.domain.routing.compiled_rule import CompiledRule, bind
+from sluice_server.domain.routing.compiled_rule import CompiledRule
 from sluice_server.domain.routing.expressions import ContextBuilder
 from sluice_server.domain.routing.fields import FactorValue
+from sluice_server.domain.routing.frame import MAXIMUM_FRAMES, Frame, set_frame
 from sluice_server.domain.routing.index import Value
 from sluice_server.domain.routing.model import Application, Candidate, Decision, Disposition
 from sluice_server.domain.routing.ports import TrafficSnapshot
@@ -28,7 +29,7 @@ _decision = constructor(Decision)
 class Reading:
     """What a plan read from one application."""
 
-    __slots__ = ("_application", "_builder", "_context", "_now", "factors", "values")
+    __slots__ = ("_application", "_builder", "_context", "_now", "factors", "shared", "values")
 
     def __init__(
         self,
@@ -37,9 +38,13 @@ class Reading:
         builder: ContextBuilder,
         application: Application,
         now: datetime,
+        *,
+        shared: bool,
     ) -> None:
         """``builder``: of the variables of ``when``."""
         self.factors = factors
+        self.shared = shared
+        """Whether other applications with the same factors get the same object of them."""
         self.values = values
         """The fields and factors that the rules use, in the plan's order."""
         self._builder = builder
@@ -61,6 +66,8 @@ class _Weighed(NamedTuple):
     weights: tuple[int, ...]
     limited: bool
     """Whether any of them has a capacity."""
+    frames: dict[tuple[object, ...], Frame]
+    """Of the decisions among them."""
 
 
 class Allocator:
@@ -85,9 +92,10 @@ class Allocator:
         """Chooses among the rule's insurers. Open for an EXACT split, and where an insurer with a capacity would be
         chosen: both are settled when the decision is stored."""
         if failed:
-            candidates, weights, limited = _weigh(rule, application.product_line, traffic, failed)
+            weighed = _weigh(rule, application.product_line, traffic, failed)
         else:
-            candidates, weights, limited = self._weigh(rule, application.product_line, traffic)
+            weighed = self._weigh(rule, application.product_line, traffic)
+        candidates, weights, limited, frames = weighed
         key = reading.values[rule.sticky_place]
         # Without a key all such applications would go to one insurer.
         split_key = application.application_id if key is None or key == "" else str(key)
@@ -98,9 +106,18 @@ class Allocator:
             disposition, chosen = exhausted(rule.rule, candidates, failed)
         if limited and chosen >= 0 and candidates[chosen].insurer_id in traffic.capacities:
             return self._open(rule, application, reading, traffic, candidates, split_key, number, failed, now)
-        return self._decision(
+        decision = self._decision(
             application, number, disposition, rule, chosen, reading, split_key, candidates, traffic.version, now
         )
+        if number == 1 and reading.shared and (chosen < 0 or rule.bindings[chosen].shared):
+            place = (chosen, disposition, id(decision.binding), id(reading.factors))
+            frame = frames.get(place)
+            if frame is None:
+                if len(frames) >= MAXIMUM_FRAMES:
+                    frames.clear()
+                frame = frames[place] = Frame((decision.binding, reading.factors))
+            set_frame(decision, frame)
+        return decision
 
     def _open(
         self,
@@ -124,7 +141,7 @@ class Allocator:
             deficit=rule.rule.text.deficit,
             choose=rule.split.choose,
             exhausted=lambda full: exhausted(rule.rule, candidates, failed, full),
-            bind=lambda index: bind(rule, index, application, reading.factors, now),
+            bind=lambda index: rule.bindings[index].bind(application, reading.factors, now),
             capacities={i: capacities[i] for i in rule.rule.insurers if i in capacities},
         )
 
@@ -148,7 +165,7 @@ class Allocator:
             number,
             disposition,
             "" if chosen < 0 else candidates[chosen].insurer_id,
-            None if chosen < 0 else bind(rule, chosen, application, reading.factors, now),
+            None if chosen < 0 else rule.bindings[chosen].bind(application, reading.factors, now),
             self._plan_name,
             self._plan_version,
             rule.name,
@@ -179,4 +196,4 @@ class Allocator:
 def _weigh(rule: CompiledRule, product_line: str, traffic: TrafficSnapshot, failed: frozenset[str]) -> _Weighed:
     candidates = weigh(rule.rule, product_line, traffic, failed)
     weights = tuple(candidate.weight_basis_points for candidate in candidates)
-    return _Weighed(candidates, weights, not traffic.capacities.keys().isdisjoint(rule.rule.insurers))
+    return _Weighed(candidates, weights, not traffic.capacities.keys().isdisjoint(rule.rule.insurers), {})

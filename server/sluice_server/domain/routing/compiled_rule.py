@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
-from datetime import datetime
 
-from sluice_server.domain.construct import constructor
 from sluice_server.domain.routing.allocations import ResolvedBinding
+from sluice_server.domain.routing.binder import Binder
 from sluice_server.domain.routing.document import Condition, OneOf, Split
-from sluice_server.domain.routing.fields import FactorValue
 from sluice_server.domain.routing.index import signature
-from sluice_server.domain.routing.model import Application, Binding
 from sluice_server.domain.routing.resolve import ResolvedRule
 from sluice_server.domain.routing.split import StickySplit
-
-_binding = constructor(Binding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +29,9 @@ class CompiledRule:
     exact: bool
     """Its split is EXACT; otherwise it is STICKY."""
     split: StickySplit
-    bindings: tuple[Binding | None, ...]
-    """Bindings without templates, made once; None where a template is to be filled in."""
-    templates: tuple[ResolvedBinding, ...]
-    """All of them, as they are in the plan. Not read through ``rule``: of 50,000 rules hardly one is in the processor's
-    cache, and each object on the way has to be fetched."""
+    bindings: tuple[Binder, ...]
+    """In the insurers' order. Not read through ``rule``: of 50,000 rules hardly one is in the processor's cache, and
+    each object on the way has to be fetched."""
     shares_number: int
     """The same for all rules with the same insurers and shares."""
 
@@ -49,16 +42,17 @@ def compile_rules(
     """Rules with the same allocations share what is made of these, so that it is in the processor's cache when any of
     50,000 decides."""
     splits: dict[tuple[str, ...], StickySplit] = {}
-    bindings: dict[int, tuple[Binding | None, ...]] = {}
+    bindings: dict[int, tuple[Binder, ...]] = {}
+    binders: dict[int, Binder] = {}
     numbers: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = {}
     for rule in rules:
         split = splits.get(rule.insurers)
         if split is None:
             split = splits[rule.insurers] = StickySplit(rule.insurers)
         # By identity: they are the same object where they say the same (allocations.py).
-        literal = bindings.get(id(rule.bindings))
-        if literal is None:
-            literal = bindings[id(rule.bindings)] = tuple(_literal(binding) for binding in rule.bindings)
+        bound = bindings.get(id(rule.bindings))
+        if bound is None:
+            bound = bindings[id(rule.bindings)] = tuple(_binder(binding, binders) for binding in rule.bindings)
         codes = rule.conditions.get("product_code")
         looked_up = signature(rule.conditions)
         residual = tuple(
@@ -74,36 +68,13 @@ def compile_rules(
             shares_number=numbers.setdefault((rule.insurers, rule.shares), len(numbers)),
             sticky_place=places[rule.sticky_path],
             split=split,
-            bindings=literal,
-            templates=rule.bindings,
+            bindings=bound,
         )
 
 
-def _literal(binding: ResolvedBinding) -> Binding | None:
-    templates = (binding.insurer_product_code, binding.insurer_plan_code, *binding.parameters.values())
-    if not all(template.is_literal for template in templates):
-        return None
-    return Binding(
-        insurer_product_code="".join(str(p) for p in binding.insurer_product_code.pieces),
-        insurer_plan_code="".join(str(p) for p in binding.insurer_plan_code.pieces),
-        endpoint=binding.endpoint,
-        parameters={key: "".join(str(p) for p in value.pieces) for key, value in binding.parameters.items()},
-    )
-
-
-def bind(
-    rule: CompiledRule, index: int, application: Application, factors: Mapping[str, FactorValue], now: datetime
-) -> Binding:
-    """The binding of the insurer at an index, its templates filled in."""
-    return rule.bindings[index] or _fill(rule.templates[index], application, factors, now)
-
-
-def _fill(
-    binding: ResolvedBinding, application: Application, factors: Mapping[str, FactorValue], now: datetime
-) -> Binding:
-    return _binding(
-        binding.insurer_product_code.fill(application, factors, now),
-        binding.insurer_plan_code.fill(application, factors, now),
-        binding.endpoint,
-        {key: value.fill(application, factors, now) for key, value in binding.parameters.items()},
-    )
+def _binder(binding: ResolvedBinding, known: dict[int, Binder]) -> Binder:
+    """One for all allocations that say the same."""
+    binder = known.get(id(binding))
+    if binder is None:
+        binder = known[id(binding)] = Binder(binding)
+    return binder

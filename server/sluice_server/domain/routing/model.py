@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 import orjson
 
 from sluice_server.domain.money import Money
+from sluice_server.domain.routing.frame import Framed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ class _Kept:
     _content: bytes
 
 
+_content_slot: Any = vars(_Kept)["_content"]
+set_content: Callable[[_Kept, bytes], None] = _content_slot.__set__
+"""For whoever has made an application's ``content()`` together with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Application(_Kept):
     """投保单: what a seller wants insured."""
@@ -67,7 +74,7 @@ class Application(_Kept):
             made = self._content
         except AttributeError:
             made = orjson.dumps(self, default=dict, option=orjson.OPT_SORT_KEYS)
-            object.__setattr__(self, "_content", made)
+            set_content(self, made)
         return made
 
     def fingerprint(self) -> str:
@@ -114,7 +121,7 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Framed):
     """分流结果: the stored answer to "who insures this application", with all that is needed to re-derive it."""
 
     decision_id: str

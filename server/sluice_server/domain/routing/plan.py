@@ -21,6 +21,7 @@ from sluice_server.domain.routing.risk_functions import NothingRated, RiskLookup
 
 MAXIMUM_REMEMBERED = 4_096
 """Combinations of values whose factors are kept at once."""
+_NO_FACTORS: Mapping[str, FactorValue] = {}
 
 
 class RuleNotComputable(NoRuleMatches):
@@ -147,18 +148,19 @@ class CompiledPlan:
 
         ``recorded``: a decision's factors; those that read the risk data are taken from there.
         """
+        shared = True
         if not self._resolved.factors:
-            factors: Mapping[str, FactorValue] = {}
+            factors = _NO_FACTORS
         elif recorded is None and self._factor_context.inputs is not None:
             factors = self._known_factors(application, now, self._factor_context.inputs)
         else:
-            factors = self._factors(application, now, recorded)
+            factors, shared = self._factors(application, now, recorded), False
         values: Sequence[Value] = (
             self._read_values(application)
             if self._read_values is not None
             else [factors[get] if isinstance(get, str) else get(application, now) for get in self._getters]
         )
-        return Reading(factors, values, self._when_context, application, now)
+        return Reading(factors, values, self._when_context, application, now, shared=shared)
 
     def _known_factors(
         self, application: Application, now: datetime, inputs: Sequence[Getter]
