@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sluice_server.domain.routing.document import AllocationText, BindingText, RuleText
-from sluice_server.domain.routing.fields import suggestion
 from sluice_server.domain.routing.findings import Findings
 from sluice_server.domain.routing.templates import Template, TemplateInvalid, compile_template
+from sluice_server.domain.suggestion import suggestion
 
 WHOLE = 10_000
 """Basis points of all."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sluice_server.domain.located_yaml import TooManyErrors
 from sluice_server.domain.routing.collector import COLLECTOR_HELD_OFF
 from sluice_server.domain.routing.document import (
     AllocationText,
@@ -19,7 +20,7 @@ from sluice_server.domain.routing.document import (
     RuleText,
     StartsWith,
 )
-from sluice_server.domain.routing.findings import Findings, TooManyErrors, errors, invalid_plan
+from sluice_server.domain.routing.findings import Findings, errors, invalid_plan
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.parse import parse_plan
 

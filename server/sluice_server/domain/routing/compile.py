@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 
+from sluice_server.domain.located_yaml import TooManyErrors
 from sluice_server.domain.routing.collector import COLLECTOR_HELD_OFF
-from sluice_server.domain.routing.findings import Finding, Findings, TooManyErrors, errors, invalid_plan
+from sluice_server.domain.routing.findings import Finding, Findings, errors, invalid_plan
 from sluice_server.domain.routing.index import lookup_entries
 from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.parse import parse_plan

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from sluice_server.domain.located_yaml import Section, Tree, text_of
 from sluice_server.domain.routing.document import Between, Condition, OneOf, StartsWith
 from sluice_server.domain.routing.fields import FactorValue
 from sluice_server.domain.routing.findings import Findings
-from sluice_server.domain.routing.limits import PlanLimits
-from sluice_server.domain.routing.section import TEXT_LIMIT, Section, text_of
-from sluice_server.domain.routing.yaml_tree import Tree
+from sluice_server.domain.routing.limits import TEXT_LIMIT, PlanLimits
 
 
 class ConditionParser:

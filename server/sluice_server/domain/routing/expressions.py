@@ -18,12 +18,13 @@ import cel
 
 from sluice_server.domain.money import Money
 from sluice_server.domain.routing.expression_texts import type_name, why, without_values
-from sluice_server.domain.routing.fields import FIELDS, FactorValue, Getter, suggestion
+from sluice_server.domain.routing.fields import FIELDS, FactorValue, Getter
 from sluice_server.domain.routing.flat_names import FLAT_NAME, flat_name, flattened
 from sluice_server.domain.routing.limits import PlanLimits
 from sluice_server.domain.routing.model import Application, Channel, Device
 from sluice_server.domain.routing.ports import RiskNeed
 from sluice_server.domain.routing.risk_functions import RISK_FUNCTIONS, ExampleLookup, RiskLookup, read_needs
+from sluice_server.domain.suggestion import suggestion
 
 FUNCTIONS = frozenset(
     {

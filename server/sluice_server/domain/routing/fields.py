@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -92,11 +91,3 @@ def plain_reader(paths: Iterable[str]) -> Callable[[Application], tuple[str | in
         # attrgetter of one name gives the value alone.
         return attrgetter(*paths, *paths)
     return attrgetter(*paths)
-
-
-def suggestion(name: str, known: list[str]) -> str:
-    """ "; did you mean 'x'?" when something similar is known, else what is known."""
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(sorted(known))}" if len(known) <= 24 else ""

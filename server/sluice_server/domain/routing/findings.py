@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sluice_server.domain.errors import InvalidPlan, Violation
+from sluice_server.domain.located_yaml import Mistakes
 
 
 class Severity(StrEnum):
@@ -45,47 +46,27 @@ class Finding:
 _TEXT = re.compile(r"line (\d+): (.*?): (.*)", re.DOTALL)
 
 
-class TooManyErrors(Exception):
-    """There are as many errors as are reported at once: reading on would only cost time."""
-
-
-class Findings:
-    """Collects findings while a plan is read and checked."""
+class Findings(Mistakes):
+    """Collects errors and warnings while a plan is read and checked."""
 
     def __init__(self, maximum: int) -> None:
-        self._maximum = maximum
-        self._errors: list[Finding] = []
+        super().__init__(maximum)
+        self._most_warnings = maximum
         self._warnings: list[Finding] = []
-        self._more_errors = False
         self._more_warnings = 0
-
-    def error(self, line: int, path: str, message: str) -> None:
-        """Raises TooManyErrors at the first one that is no longer reported."""
-        if len(self._errors) >= self._maximum:
-            self._more_errors = True
-            raise TooManyErrors
-        self._errors.append(Finding(Severity.ERROR, line, path, message))
 
     def warning(self, line: int, path: str, message: str) -> None:
         """Warnings over the maximum are only counted."""
-        if len(self._warnings) >= self._maximum:
+        if len(self._warnings) >= self._most_warnings:
             self._more_warnings += 1
             return
         self._warnings.append(Finding(Severity.WARNING, line, path, message))
 
-    @property
-    def error_count(self) -> int:
-        """Of those that are reported."""
-        return len(self._errors)
-
-    @property
-    def has_errors(self) -> bool:
-        return bool(self._errors)
-
     def sorted(self) -> tuple[Finding, ...]:
         """By line. When there were more than the maximum, the last ones say so."""
-        found = sorted((*self._errors, *self._warnings), key=lambda f: (f.line, f.path, f.message))
-        limit = f"plan_max_findings is {self._maximum}"
+        errors = [Finding(Severity.ERROR, m.line, m.path, m.message) for m in self.errors()]
+        found = sorted((*errors, *self._warnings), key=lambda f: (f.line, f.path, f.message))
+        limit = f"plan_max_findings is {self._most_warnings}"
         if self._more_errors:
             found.append(Finding(Severity.ERROR, 0, "", f"too many errors; the rest was not checked ({limit})"))
         if self._more_warnings:

@@ -37,3 +37,4 @@ class PlanLimits:
 
 
 DEFAULT_LIMITS = PlanLimits()
+TEXT_LIMIT = "plan_max_text_length"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from sluice_server.domain.located_yaml import Section, Tree, read_tree, text_of
 from sluice_server.domain.routing.conditions import ConditionParser
 from sluice_server.domain.routing.document import (
     AllocationText,
@@ -18,9 +19,7 @@ from sluice_server.domain.routing.document import (
 )
 from sluice_server.domain.routing.fields import FactorValue
 from sluice_server.domain.routing.findings import Findings
-from sluice_server.domain.routing.limits import PlanLimits
-from sluice_server.domain.routing.section import TEXT_LIMIT, Section, text_of
-from sluice_server.domain.routing.yaml_tree import Tree, read_tree
+from sluice_server.domain.routing.limits import TEXT_LIMIT, PlanLimits
 
 INSURER_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 FACTOR_NAME = re.compile(r"[a-z_][a-z0-9_]{0,63}")
@@ -33,13 +32,8 @@ def parse_plan(source: str, findings: Findings, limits: PlanLimits) -> PlanDocum
     if size > limits.max_source_bytes:
         findings.error(0, "", f"{size} bytes; at most {limits.max_source_bytes} are accepted (plan_max_source_bytes)")
         return None
-    tree = read_tree(source, findings)
-    if tree is None:
-        return None
-    if not isinstance(tree.value, dict):
-        findings.error(tree.line, "", f"a plan is a mapping with plan, products and rules, this is {tree.kind()}")
-        return None
-    return _Parser(findings, limits).plan(tree)
+    tree = read_tree(source, findings, expected="a plan is a mapping with plan, products and rules")
+    return None if tree is None else _Parser(findings, limits).plan(tree)
 
 
 class _Parser:

@@ -26,10 +26,11 @@ from sluice_server.domain.routing.expressions import (
     compile_expression,
     factor_value,
 )
-from sluice_server.domain.routing.fields import FACTOR_PREFIX, FIELDS, FactorValue, FieldKind, kind_of, suggestion
+from sluice_server.domain.routing.fields import FACTOR_PREFIX, FIELDS, FactorValue, FieldKind, kind_of
 from sluice_server.domain.routing.findings import Findings
 from sluice_server.domain.routing.limits import PlanLimits
 from sluice_server.domain.routing.risk_functions import ExampleLookup
+from sluice_server.domain.suggestion import suggestion
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sluice_server.domain.routing.document import AllocationText, BindingText, PlanDocument
-from sluice_server.domain.routing.fields import suggestion
 from sluice_server.domain.routing.findings import Finding, Severity
 from sluice_server.domain.routing.ports import AdapterFacts, RiskFactsSource
 from sluice_server.domain.routing.resolve import ResolvedPlan
+from sluice_server.domain.suggestion import suggestion
 from sluice_server.domain.unit_of_work import UnitOfWork
 
 SHOWN = 20

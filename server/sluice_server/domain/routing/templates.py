@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sluice_server.domain.routing.fields import FACTOR_PREFIX, FIELDS, FactorValue, Getter, getter, kind_of, suggestion
+from sluice_server.domain.routing.fields import FACTOR_PREFIX, FIELDS, FactorValue, Getter, getter, kind_of
 from sluice_server.domain.routing.model import Application
+from sluice_server.domain.suggestion import suggestion
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _APPLICATION_PREFIX = "application."
