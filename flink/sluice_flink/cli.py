@@ -168,7 +168,7 @@ def generate(
     seed: Annotated[int, typer.Option(help="Same seed, same portfolio.")] = 1,
     as_of: Annotated[str, typer.Option(help="Day the portfolio is known on; also the watermark.")] = "2026-11-01",
 ) -> None:
-    """Write a synthetic portfolio with abnormal stores and repair shops, named in planted.json."""
+    """Write a synthetic portfolio with abnormal stores and repair shops, a surge and a drift, named in planted.json."""
     try:
         day = dt.date.fromisoformat(as_of)
     except ValueError as error:

@@ -125,7 +125,7 @@ def device_experience(portfolio: Portfolio, claims: ClaimColumns) -> DeviceTruth
     ordinary = ~portfolio.stores.abnormal
     model, years = portfolio.devices.model[policies.device], exposure_years(portfolio) * ordinary[policies.store]
     exposure = np.bincount(model, weights=years, minlength=count)
-    own = ordinary[claims.store] & (claims.again == 0)
+    own = ordinary[claims.store] & (claims.again == 0) & ~portfolio.claims.added
     number = np.bincount(claims.model[own], minlength=count)
     yearly = (
         np.array([one.yearly_claims for one in CATEGORIES])[portfolio.models.category[model]]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sluice_flink.generate.planted import DRIFT_FACTOR, SURGE_FACTOR, SURGE_MONTHS
 from sluice_flink.generate.portfolio import generate_portfolio
 from sluice_server.domain.risk.any_table.abnormal import AbnormalEntity, area_under_curve, find_abnormal
 from sluice_server.domain.risk.any_table.groups import find_groups
@@ -24,6 +25,7 @@ from sluice_server.domain.risk.ratings import RatingBasis, RatingGrade, rate
 from sluice_server.domain.risk.screening import screen_shops, screen_stores
 from tests.bench import charts, drifting, fremtpl2, queries
 from tests.bench.planted import Found, claim_columns, device_experience, fault_sums, judge, shop_sums, store_sums
+from tests.bench.planted_changes import ChangesFound, changes_found
 from tests.bench.report import Row, report
 from tests.unit.risk.any_table.claims_table import claims
 
@@ -64,6 +66,7 @@ def portfolio_rows() -> list[Row]:
     """What the server's screening and ratings find in generated portfolios."""
     stores, shops = [], []
     covered = models = worse = false_worse = much_worse = 0
+    changes: list[ChangesFound] = []
     for seed in PORTFOLIO_SEEDS:
         portfolio = generate_portfolio(POLICIES, seed)
         claims = claim_columns(portfolio)
@@ -79,6 +82,7 @@ def portfolio_rows() -> list[Row]:
                 DEFAULT_FALSE_DISCOVERY_RATE,
             )
         )
+        changes.append(changes_found(portfolio))
         truth = device_experience(portfolio, claims)
         ratings = rate(truth.experiences, RatingBasis.CLAIM_FREQUENCY, 0.0)
         for one in ratings:
@@ -94,6 +98,7 @@ def portfolio_rows() -> list[Row]:
     return [
         *found_rows("shops", shops),
         *found_rows("stores", stores),
+        *change_rows(changes),
         Row(
             "planted/beyond-size-auc",
             round(float(np.mean([one.within for one in shops + stores])), 4),
@@ -124,6 +129,27 @@ def found_rows(kind: str, runs: list[Found]) -> list[Row]:
             f"{planted} planted over {len(runs)} seeds",
         ),
         Row(f"planted/{kind}-false", sum(one.false for one in runs), kind, f"{ordinary} ordinary ones beside them"),
+    ]
+
+
+def change_rows(runs: list[ChangesFound]) -> list[Row]:
+    """What alert rules find of a category's surge and of a device model that got worse."""
+    categories, models = (sum(one.series[i] for one in runs) for i in (0, 1))
+    return [
+        Row(
+            "planted/surge-found",
+            round(sum(one.surge for one in runs) / len(runs), 4),
+            "share",
+            f"a category's claims × {SURGE_FACTOR} for {SURGE_MONTHS} months, {len(runs)} seeds",
+        ),
+        Row("planted/surge-false", sum(one.surge_false for one in runs), "alerts", f"{categories} series of 3 years"),
+        Row(
+            "planted/model-drift-found",
+            round(sum(one.drift for one in runs) / len(runs), 4),
+            "share",
+            f"a device model's claims × {DRIFT_FACTOR}, {len(runs)} seeds",
+        ),
+        Row("planted/model-drift-false", sum(one.drift_false for one in runs), "alerts", f"{models} series of 3 years"),
     ]
 
 

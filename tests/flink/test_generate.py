@@ -96,6 +96,25 @@ def test_planted_shops_cost_more_for_the_same_part_and_see_claims_again(portfoli
     assert again[abnormal[shop]].mean() > 2 * again[~abnormal[shop]].mean()
 
 
+def test_a_surge_and_a_drift_bring_claims_where_and_when_they_are_said_to(portfolio: Portfolio) -> None:
+    claims, planted = portfolio.claims, portfolio.planted
+    model = portfolio.devices.model[portfolio.policies.device[claims.policy]]
+    epoch = dt.date(1970, 1, 1)
+    # Repeats of the added claims come some weeks later.
+    since, until = ((day - epoch).days for day in (planted.surge.since, planted.surge.until))
+    surged = portfolio.models.category[model] == planted.surge.category
+    drifted = model == planted.drift.model
+    assert claims.added.any()
+    assert (surged | drifted)[claims.added].all()
+    on = claims.occurred[claims.added & surged]
+    assert (on >= since).all()
+    assert (on < until + 45).all()
+    assert (claims.occurred[claims.added & drifted] >= (planted.drift.since - epoch).days).all()
+    during = surged & (claims.occurred >= since) & (claims.occurred < until)
+    usual = (during & ~claims.added).sum()
+    assert 1.3 < during.sum() / usual < 2.5
+
+
 def test_planted_ones_are_named_beside_the_tables_only(tmp_path: Path) -> None:
     portfolio = generate_portfolio(2000, seed=9)
     write_portfolio(portfolio, tmp_path)
@@ -105,6 +124,11 @@ def test_planted_ones_are_named_beside_the_tables_only(tmp_path: Path) -> None:
     assert planted["stores"] == [stores[index] for index in np.flatnonzero(portfolio.stores.abnormal)]
     assert planted["repair_shops"] == [shops[index] for index in np.flatnonzero(portfolio.shops.abnormal)]
     assert len(planted["stores"]) >= 2
+    [surge], [drift] = planted["surges"], planted["drifts"]
+    assert surge["category"] == CATEGORIES[portfolio.planted.surge.category].name
+    assert dt.date(2025, 11, 1) <= dt.date.fromisoformat(surge["since"]) < dt.date.fromisoformat(surge["until"])
+    assert drift["device_model_id"] == f"M{portfolio.planted.drift.model:04d}"
+    assert drift["since"] == portfolio.planted.drift.since.isoformat()
 
 
 def test_premium_and_claims_are_in_proportion(portfolio: Portfolio) -> None:

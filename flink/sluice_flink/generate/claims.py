@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from sluice_flink.generate.catalogue import CATEGORIES, FAULTS, PRODUCT_LINES, REGIONS
+from sluice_flink.generate.planted import Planted, added_claims, plant
 
 if TYPE_CHECKING:
     from sluice_flink.generate.portfolio import Devices, Models, Policies, Shops, Stores
@@ -38,10 +39,13 @@ class Claims:
     reported_second: Ints
     incurred: Ints
     status: Ints
+    added: npt.NDArray[np.bool_]
+    """Those that a planted surge or drift brought."""
 
 
 def draw_claims(
     rng: np.random.Generator,
+    changes_rng: np.random.Generator,
     as_of: dt.date,
     stores: Stores,
     shops: Shops,
@@ -49,8 +53,11 @@ def draw_claims(
     devices: Devices,
     policies: Policies,
     store_frequency: float,
-) -> Claims:
-    """Draw what has been reported before `as_of`; what is reported later is missing, as in life."""
+) -> tuple[Claims, Planted]:
+    """Draw what has been reported before `as_of`; what is reported later is missing, as in life.
+
+    `changes_rng` draws what has changed in the course of time, and the claims that this brings.
+    """
     today = (as_of - dt.date(1970, 1, 1)).days
     cover_end = np.where(policies.cancelled >= 0, policies.cancelled, policies.end)
     at_risk = (np.minimum(cover_end, today) - policies.start).clip(0)
@@ -68,11 +75,26 @@ def draw_claims(
     early = planted_store[policy] & (rng.random(len(policy)) < PLANTED_STORE_EARLY)
     day = np.where(early, np.minimum(rng.integers(0, 21, len(policy)), at_risk[policy] - 1), day)
     occurred = policies.start[policy] + day
-    shop = _choose_shops(rng, shops, stores.region[policies.store[policy]])
 
-    policy, occurred, shop = _repeat(rng, shops, policy, occurred, shop, cover_end, today)
-    part, cost_share = _choose_parts(rng, category[policy])
-    return _report(rng, today, policy, occurred, shop, part, cost_share, models.price_minor[model[policy]], shops)
+    expected = np.bincount(model, yearly * at_risk / 365.25, len(models.weight)).astype(np.float64)
+    planted = plant(changes_rng, as_of, expected, models.category)
+    end = policies.start + at_risk
+    more = added_claims(changes_rng, planted, yearly, policies.start, end, model, category)
+    drawn = []
+    for source, (of, on), added in ((rng, (policy, occurred), False), (changes_rng, more, True)):
+        shop = _choose_shops(source, shops, stores.region[policies.store[of]])
+        claimed, occurred, shop = _repeat(source, shops, of, on, shop, cover_end, today)
+        part, share = _choose_parts(source, category[claimed])
+        price = models.price_minor[model[claimed]]
+        drawn.append(_report(source, today, claimed, occurred, shop, part, share, price, shops, added))
+    return _merged(*drawn), planted
+
+
+def _merged(one: Claims, other: Claims) -> Claims:
+    """All of both in the order of their report."""
+    columns = [np.concatenate([getattr(one, field.name), getattr(other, field.name)]) for field in fields(Claims)]
+    order = np.argsort(np.concatenate([one.reported_second, other.reported_second]), kind="stable")
+    return Claims(*(column[order] for column in columns))
 
 
 def _choose_shops(rng: np.random.Generator, shops: Shops, region: Ints) -> Ints:
@@ -122,6 +144,7 @@ def _report(
     cost_share: npt.NDArray[np.float64],
     price_minor: Ints,
     shops: Shops,
+    added: bool,
 ) -> Claims:
     count = len(policy)
     # Most are reported within days, every eighth only after weeks or months.
@@ -143,4 +166,5 @@ def _report(
         reported[order],
         np.rint(cost).astype(np.int64).clip(1)[order],
         status[order],
+        np.full(len(order), added),
     )

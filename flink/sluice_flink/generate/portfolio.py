@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from sluice_flink.generate.catalogue import BRANDS, CATEGORIES, CHANNELS, INSURERS, PRODUCT_LINES, REGIONS, TIERS
 from sluice_flink.generate.claims import Claims, draw_claims
+from sluice_flink.generate.planted import Planted
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -86,6 +87,7 @@ class Portfolio:
     devices: Devices
     policies: Policies
     claims: Claims
+    planted: Planted
 
 
 def days(date: dt.date) -> int:
@@ -102,8 +104,11 @@ def generate_portfolio(policies: int, seed: int, as_of: dt.date = dt.date(2026, 
     shops = _draw_shops(rng, int(np.clip(policies // 2500, 32, 1000)))
     models = _draw_models(rng, 480)
     devices, drawn = _draw_policies(rng, policies, as_of, stores, models)
-    claims = draw_claims(rng, as_of, stores, shops, models, devices, drawn, PLANTED_STORE_FREQUENCY)
-    return Portfolio(as_of, stores, shops, models, devices, drawn, claims)
+    changes_rng = np.random.default_rng([seed, 1])
+    claims, planted = draw_claims(
+        rng, changes_rng, as_of, stores, shops, models, devices, drawn, PLANTED_STORE_FREQUENCY
+    )
+    return Portfolio(as_of, stores, shops, models, devices, drawn, claims, planted)
 
 
 def _plant(rng: np.random.Generator, weight: Floats) -> npt.NDArray[np.bool_]:

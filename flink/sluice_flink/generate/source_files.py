@@ -23,6 +23,7 @@ from sluice_flink.generate.catalogue import (
     TIERS,
 )
 from sluice_flink.generate.claims import STATUSES
+from sluice_flink.generate.planted import DRIFT_FACTOR, SURGE_FACTOR
 from sluice_flink.generate.portfolio import Portfolio
 
 ROWS_PER_FILE = 250_000
@@ -34,7 +35,8 @@ Ints = npt.NDArray[np.int64]
 def write_portfolio(portfolio: Portfolio, output: Path) -> dict[str, int]:
     """Write every source table under `output` and return the rows of each.
 
-    Replaces the files of an earlier run. `planted.json` names the abnormal stores and shops; no source table does.
+    Replaces the files of an earlier run. `planted.json` names the abnormal stores and shops, the surge and the drift;
+    no source table does.
     """
     tables = {
         "policies": _policies(portfolio),
@@ -46,9 +48,25 @@ def write_portfolio(portfolio: Portfolio, output: Path) -> dict[str, int]:
     }
     for name, columns in tables.items():
         write_table(output / name, columns)
+    surge, drift = portfolio.planted.surge, portfolio.planted.drift
     planted = {
         "stores": _ids("S", np.flatnonzero(portfolio.stores.abnormal), 5).to_pylist(),
         "repair_shops": _ids("R", np.flatnonzero(portfolio.shops.abnormal), 4).to_pylist(),
+        "surges": [
+            {
+                "category": CATEGORIES[surge.category].name,
+                "since": surge.since.isoformat(),
+                "until": surge.until.isoformat(),
+                "factor": SURGE_FACTOR,
+            }
+        ],
+        "drifts": [
+            {
+                "device_model_id": _ids("M", np.array([drift.model]), 4)[0].as_py(),
+                "since": drift.since.isoformat(),
+                "factor": DRIFT_FACTOR,
+            }
+        ],
     }
     (output / "planted.json").write_text(json.dumps(planted, indent=2) + "\n")
     (output / "watermark.txt").write_text(f"{portfolio.as_of.isoformat()}T00:00:00Z\n")
