@@ -214,7 +214,6 @@ class _Read:
         self._breakers, self._clock = breakers, clock
         self._lines = [breaker.scope for breaker in breakers if breaker.scope.product_line]
         self.breakers = self.insurers = self.evidence = self
-        self._listed = 0
         self._draw = random.Random(SEED)
         self._backlog = [BacklogCount(scope, 100, 0, None) for scope in sorted(self._lines)]
 
@@ -224,9 +223,11 @@ class _Read:
     async def __aexit__(self, *_: object) -> None:
         """Nothing to end."""
 
+    async def changed(self, known: dict[str, int]) -> Sequence[Any]:
+        return [] if known else self._breakers
+
     async def list(self) -> Sequence[Any]:
-        self._listed += 1
-        return self._breakers if self._listed % 2 else []
+        return []
 
     async def revision(self) -> int:
         return len(self._breakers)

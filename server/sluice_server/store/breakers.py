@@ -17,6 +17,8 @@ from sluice_server.store.tables import breakers, insurers, learned_rates
 
 _CUTS_LOCK = 0x536C75696366
 """Key of the advisory lock: any number that nobody else uses (migrate.py has the one before it)."""
+_MOST_NAMED = 500
+"""Where more insurers than this have changed, all are read."""
 _SAME = ("state_since", "evidence_since", "incident_id", "ramp_step", "trips_in_a_row")
 _LEARNED = tuple(field.name for field in fields(Learned))
 
@@ -50,6 +52,15 @@ class SqlBreakers:
     async def list(self) -> Sequence[Breaker]:
         statement = select(breakers).order_by(breakers.c.insurer_id, breakers.c.product_line)
         return [_breaker(row) for row in (await self._session.execute(statement)).mappings()]
+
+    async def changed(self, known: Mapping[str, int]) -> Sequence[Breaker]:
+        sums = select(breakers.c.insurer_id, func.sum(breakers.c.version)).group_by(breakers.c.insurer_id)
+        rows: Sequence[Any] = (await self._session.execute(sums)).all()
+        moved = [name for name, versions in rows if known.get(name) != versions]
+        if len(moved) > _MOST_NAMED:
+            return await self.list()
+        statement = select(breakers).where(breakers.c.insurer_id.in_(moved))
+        return [_breaker(row) for row in (await self._session.execute(statement)).mappings()] if moved else []
 
     async def revision(self) -> int:
         parts = (select(func.coalesce(func.sum(each.c.version), 0)).scalar_subquery() for each in (breakers, insurers))

@@ -100,29 +100,44 @@ class SqlEvidence:
         ]
 
     async def shares(self, *, decided_from: datetime, decided_until: datetime) -> Mapping[str, int]:
+        counted = await self._routed(("insurer_id",), decided_from, decided_until)
+        return {insurer_id: count for (insurer_id,), count in counted.items()}
+
+    async def traffic(self, *, decided_from: datetime, decided_until: datetime) -> Mapping[Scope, int]:
+        counted = await self._routed(("insurer_id", "product_line"), decided_from, decided_until)
+        return {Scope(*names): count for names, count in counted.items()}
+
+    async def _routed(
+        self, names: tuple[str, ...], decided_from: datetime, decided_until: datetime
+    ) -> dict[tuple[str, ...], int]:
+        """Routed orders by these columns, the insurer's first."""
         await self._session.flush_counts()
         first, last = _bucket_not_before(decided_from), bucket_of(decided_until)
-        counted: defaultdict[str, int] = defaultdict(int)
+        counted: defaultdict[tuple[str, ...], int] = defaultdict(int)
         decided = orders.c.decided_at
+        rows: Sequence[Any]
         if first >= last:
             edges = [and_(decided >= decided_from, decided <= decided_until)]
         else:
+            columns = [order_counts.c[name] for name in names]
             whole = (
-                select(order_counts.c.insurer_id, func.sum(order_counts.c.routed).label("orders"))
+                select(*columns, func.sum(order_counts.c.routed))
                 .where(order_counts.c.bucket >= first, order_counts.c.bucket < last)
-                .group_by(order_counts.c.insurer_id)
+                .group_by(*columns)
             )
-            for row in (await self._session.execute(whole)).mappings():
-                counted[row["insurer_id"]] += int(row["orders"])
+            rows = (await self._session.execute(whole)).all()
+            for row in rows:
+                counted[tuple(row[:-1])] += int(row[-1])
             edges = [
                 and_(decided >= decided_from, decided < _start_of(first)),
                 and_(decided >= _start_of(last), decided <= decided_until),
             ]
         for edge in edges:
-            rows = select(orders.c.insurer_id, func.count().label("orders")).where(edge).group_by(orders.c.insurer_id)
-            for row in (await self._session.execute(rows)).mappings():
-                counted[row["insurer_id"]] += row["orders"]
-        return {insurer_id: count for insurer_id, count in sorted(counted.items()) if insurer_id and count}
+            columns = [orders.c[name] for name in names]
+            rows = (await self._session.execute(select(*columns, func.count()).where(edge).group_by(*columns))).all()
+            for row in rows:
+                counted[tuple(row[:-1])] += row[-1]
+        return {key: count for key, count in sorted(counted.items()) if key[0] and count}
 
     async def _whole_buckets(
         self, tallies: Mapping[Scope, _Tally], first: int, last: int, decided_from: datetime, decided_until: datetime

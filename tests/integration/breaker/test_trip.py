@@ -178,16 +178,34 @@ async def test_the_last_insurer_with_traffic_is_kept_and_alarmed(world: BreakerW
     assert alarm.resolved_at is not None
 
 
-async def test_the_panic_rule_stops_automatic_cuts(world: BreakerWorld) -> None:
+async def test_the_panic_rule_stops_cuts_of_too_much_traffic(world: BreakerWorld) -> None:
+    """Nearly all orders go to insurer A, one of three."""
     await world.change_policy(maximum_cut_basis_points=5_000)
-    await world.control.cut_traffic(command(B), by())
+    await world.submit(8)
     world.a.answers = "fail"
     await world.submit(8)
     await world.tick()
     assert (await world.breaker()).state is BreakerState.CLOSED
     alarm = await world.alarm("kept/insurer-a")
     assert alarm is not None
-    assert "2 of 3 insurers" in alarm.annotations["reason"]
+    assert "% of the traffic would be cut, more than 50 % may be at once" in alarm.annotations["reason"]
+    await world.change_policy(maximum_cut_basis_points=10_000)
+    await world.tick(1.0)
+    assert (await world.breaker()).state is BreakerState.OPEN
+
+
+async def test_shares_are_those_of_the_time_before_the_oldest_cut_that_stands(world: BreakerWorld) -> None:
+    await world.change_policy(maximum_cut_basis_points=5_000)
+    await world.control.cut_traffic(command(B), by())
+    await world.tick(1.0)
+    world.a.answers = "fail"
+    await world.submit(8)
+    await world.tick()
+    # No orders before the cut: equal shares, and with A two of three would be cut.
+    assert (await world.breaker()).state is BreakerState.CLOSED
+    alarm = await world.alarm("kept/insurer-a")
+    assert alarm is not None
+    assert "66.7 % of the traffic" in alarm.annotations["reason"]
 
 
 async def test_a_product_line_with_its_own_breaker_is_cut_alone(world: BreakerWorld) -> None:

@@ -50,6 +50,24 @@ async def test_breakers_are_kept_by_scope(store: SqlStore) -> None:
         assert await work.breakers.get(Scope("b")) is None
 
 
+async def test_only_breakers_of_insurers_that_have_changed_are_read_again(store: SqlStore) -> None:
+    async with store.write() as work:
+        for scope in (("a", ""), ("a", "screen"), ("b", "")):
+            await work.breakers.add(breaker(*scope))
+        await work.commit()
+    async with store.write() as work:
+        assert await work.breakers.save(breaker("b"))
+        await work.commit()
+    async with store.read() as work:
+        assert {each.scope for each in await work.breakers.changed({})} == {
+            Scope("a"),
+            Scope("a", "screen"),
+            Scope("b"),
+        }
+        assert [each.version for each in await work.breakers.changed({"a": 2, "b": 1})] == [2]
+        assert await work.breakers.changed({"a": 2, "b": 2}) == []
+
+
 async def test_the_revision_grows_with_every_change_of_a_breaker_or_an_insurer(store: SqlStore) -> None:
     async def revision() -> int:
         async with store.read() as work:

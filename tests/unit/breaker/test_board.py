@@ -11,7 +11,7 @@ import pytest
 
 from sluice_server.domain.breaker.board import BreakerBoard
 from sluice_server.domain.breaker.model import BreakerState, Scope
-from tests.unit.breaker.builders import SCREEN, START, B, breaker
+from tests.unit.breaker.builders import SCREEN, START, B, at, breaker
 
 
 class Stopped:
@@ -60,3 +60,20 @@ async def test_a_watcher_wakes_when_something_has_changed_and_only_then(board: B
     assert not waiting.done()
     await board.install([replace(first, version=2)], [], START)
     assert await waiting == revision + 1
+
+
+async def test_what_has_changed_is_added_to_what_it_shows(board: BreakerBoard) -> None:
+    other = breaker(Scope("insurer-a"))
+    await board.install([breaker(), breaker(SCREEN), other], [], START)
+    await board.install([replace(breaker(SCREEN, BreakerState.OPEN), version=2)], [], at(1), revision=4)
+    assert board.breakers[SCREEN].state is BreakerState.OPEN
+    assert board.breakers[other.scope] is other
+    assert board.snapshot().admission("insurer-b", "screen").admitted_basis_points == 0
+    assert (board.snapshot().version, board.refreshed_at) == (4, at(1))
+
+
+async def test_it_is_not_fresh_by_a_reading_of_which_it_has_only_a_part(board: BreakerBoard) -> None:
+    await board.install([breaker()], [], START)
+    await board.install([breaker(SCREEN)], [], at(1), revision=3)
+    assert SCREEN in board.breakers
+    assert board.refreshed_at == START

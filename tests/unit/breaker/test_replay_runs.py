@@ -42,7 +42,13 @@ def judged(
     replay = kind(policy)
     trips = [trip for trip in replay.steps(given) if trip is not None]
     known = [
-        (scope, each.evidence(START), each.normal.learned.steps, each.last_success_began, round(each.normal.estimate, 9))
+        (
+            scope,
+            each.evidence(START),
+            each.normal.learned.steps,
+            each.last_success_began,
+            round(each.normal.estimate, 9),
+        )
         for scope, each in replay._book.scopes().items()
     ]
     return trips, replay.totals, list(known)
@@ -89,7 +95,7 @@ def test_any_orders_are_judged_like_one_by_one(policy: BreakerPolicy, orders: li
 def test_hours_of_counts_a_minute_with_outages_are_judged_like_one_by_one(seed: int) -> None:
     """Long enough that what is normal is learned, up and down, and lines and insurers are cut and come back."""
     draw, orders = random.Random(seed), []
-    failing = {line: 0.02 for line in LINES}
+    failing = dict.fromkeys(LINES, 0.02)
     for minute in range(240):
         for line in LINES:
             if draw.random() < 0.05:
@@ -108,8 +114,8 @@ def test_hours_of_counts_a_minute_with_outages_are_judged_like_one_by_one(seed: 
 
 def test_the_traces_of_the_bench_are_judged_like_one_by_one() -> None:
     for trace in (*outages(), *calm_times()):
-        in_minutes = [replace(order, at=order.at.replace(second=0, microsecond=0)) for order in trace.orders[::4]]
-        assert_same(BreakerPolicy(), trace.orders[::4])
+        in_minutes = [replace(order, at=order.at.replace(second=0, microsecond=0)) for order in trace.orders[::8]]
+        assert_same(BreakerPolicy(), trace.orders[::8])
         assert_same(BreakerPolicy(), in_minutes)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from sluice_server.domain.breaker.cut_limits import kept_because, limits_traffic, read_traffic
 from sluice_server.domain.breaker.machine import BreakerEvent, Facts, admission, advance, steps_left
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, Evidence, IncidentEventKind, Scope
 from sluice_server.domain.breaker.ports import Alarm
@@ -55,10 +56,15 @@ class AutomaticChanges:
             return False
         if breaker.mode is not BreakerMode.ENFORCING:
             return False
-        kept_because = _kept_because(breaker, breakers)
-        if kept_because:
+        traffic: Mapping[Scope, int] = {}
+        began = evidence.first_failure_at or evidence.at
+        if limits_traffic(breaker):
+            async with self._store.read() as uow:
+                traffic = await read_traffic(uow, began)
+        because = kept_because(breaker, breakers, traffic)
+        if because:
             if self._episodes.get(breaker.scope) != KEPT:
-                await self._record_episode(breaker, evidence, KEPT, kept_because)
+                await self._record_episode(breaker, evidence, KEPT, because)
             return False
         try:
             async with self._store.write() as uow:
@@ -66,7 +72,8 @@ class AutomaticChanges:
                 if not await _unchanged(uow, breaker):
                     return True
                 # Once more on what is stored now: another insurer may have been cut at the same moment.
-                if _kept_because(breaker, await uow.breakers.list()):
+                traffic = await read_traffic(uow, began) if limits_traffic(breaker) else {}
+                if kept_because(breaker, await uow.breakers.list(), traffic):
                     return False
                 author, now = sluice(summary(evidence)), self._clock.now()
                 await cut(uow, breaker, BreakerEvent.TRIP, evidence, author, now, action="breaker.trip")
@@ -148,27 +155,6 @@ class AutomaticChanges:
 async def _unchanged(uow: UnitOfWork, breaker: Breaker) -> bool:
     stored = await uow.breakers.get(breaker.scope)
     return stored is not None and stored.version == breaker.version
-
-
-def _kept_because(breaker: Breaker, breakers: Sequence[Breaker]) -> str:
-    """The rule that forbids an automatic cut; empty when none does."""
-    line = breaker.scope.product_line
-    admitted: dict[str, int] = {}
-    for each in breakers:
-        if each.scope.product_line in ("", line):
-            insurer = each.scope.insurer_id
-            part = admission(each).admitted_basis_points
-            admitted[insurer] = min(part, admitted.get(insurer, part))
-    others = [part for insurer, part in admitted.items() if insurer != breaker.scope.insurer_id]
-    if breaker.policy.keep_last_insurer and not any(others):
-        return "it is the only insurer that still takes traffic"
-    cut_with_it = sum(part == 0 for part in others) + 1
-    if cut_with_it * 10_000 > breaker.policy.maximum_cut_basis_points * len(admitted):
-        return (
-            f"with it {cut_with_it} of {len(admitted)} insurers would be cut, more than "
-            f"{breaker.policy.maximum_cut_basis_points} of 10000 may be"
-        )
-    return ""
 
 
 def _kept_alarm(breaker: Breaker, reason: str, at: datetime, resolved_at: datetime | None = None) -> Alarm:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from sluice_server.domain.breaker.evidence_book import VERSION
 from sluice_server.domain.breaker.machine import admission
 from sluice_server.domain.breaker.model import Breaker, Evidence, Scope
 from sluice_server.domain.breaker.ports import Capacity, Insurer
@@ -54,6 +53,8 @@ class BreakerBoard:
         self._breakers: Mapping[Scope, Breaker] = {}
         self._insurers: Mapping[str, Insurer] = {}
         self._evidence: Callable[[Scope], Evidence | None] = _nothing_seen
+        self._sums: dict[str, int] = {}
+        """Of the versions of each insurer's breakers."""
         self._versions = -1
         """Its revision in the store."""
         self._revision = 0
@@ -104,11 +105,12 @@ class BreakerBoard:
         """Reads breakers and insurers from the store. Raises Unavailable, and keeps what it knows."""
         at = self._clock.now()
         async with self._store.read() as uow:
-            if self.confirm(await uow.breakers.revision(), at):
+            revision = await uow.breakers.revision()
+            if self.confirm(revision, at):
                 return
-            breakers = await uow.breakers.list()
+            changed = await uow.breakers.changed(self._sums)
             insurers = await uow.insurers.list()
-        await self.install(breakers, insurers, at)
+        await self.install(changed, insurers, at, revision=revision)
 
     def confirm(self, revision: int, read_at: datetime) -> bool:
         """Whether it shows the store as of this revision (``BreakerRepository.revision``); it is then as fresh as
@@ -120,29 +122,42 @@ class BreakerBoard:
             self._good_until = None if self._lasts is None else read_at + self._lasts
         return True
 
-    async def install(self, breakers: Iterable[Breaker], insurers: Iterable[Insurer], read_at: datetime) -> None:
-        """Shows a state that was read from the store; an older one than is shown already is ignored."""
-        breakers, insurers = list(breakers), list(insurers)
-        version = sum(map(VERSION, breakers))
-        # Versions only grow, and nothing is ever deleted.
-        versions = version + sum(insurer.version for insurer in insurers)
-        if versions < self._versions:
-            # A slow read has been overtaken.
-            return
-        if self.confirm(versions, read_at):
-            return
-        self._versions = versions
-        self.confirm(versions, read_at)
-        by_scope = {breaker.scope: breaker for breaker in breakers}
-        self._breakers, self._insurers = by_scope, {insurer.insurer_id: insurer for insurer in insurers}
-        self._snapshot = TrafficSnapshot(
-            version,
-            {(s.insurer_id, s.product_line): admission(breaker) for s, breaker in by_scope.items()},
-            {insurer.insurer_id: insurer.capacity for insurer in insurers if insurer.capacity != Capacity()},
-        )
-        self._revision += 1
-        async with self._moved:
-            self._moved.notify_all()
+    async def install(
+        self,
+        breakers: Iterable[Breaker],
+        insurers: Iterable[Insurer],
+        read_at: datetime,
+        *,
+        revision: int | None = None,
+    ) -> None:
+        """Shows what was read from the store; what is older than what is shown already is ignored. ``revision``: the
+        store's as of this reading, if only what has changed may be given; the board is as fresh as this reading if it
+        then shows the whole of it. None: everything is given."""
+        known, insured = self._breakers, self._insurers
+        # Versions only grow, and nothing is ever deleted: a slow read may have been overtaken.
+        news = [b for b in breakers if b.scope not in known or known[b.scope].version < b.version]
+        newer = [i for i in insurers if i.insurer_id not in insured or insured[i.insurer_id].version < i.version]
+        moved = bool(news or newer or self._versions < 0)
+        if moved:
+            for breaker in news:
+                insurer_id, old = breaker.scope.insurer_id, known.get(breaker.scope)
+                before = 0 if old is None else old.version
+                self._sums[insurer_id] = self._sums.get(insurer_id, 0) + breaker.version - before
+            self._breakers = {**known, **{breaker.scope: breaker for breaker in news}}
+            self._insurers = {**insured, **{insurer.insurer_id: insurer for insurer in newer}}
+            version, everyone = sum(self._sums.values()), self._insurers.values()
+            self._versions = version + sum(insurer.version for insurer in everyone)
+            admissions = {(b.scope.insurer_id, b.scope.product_line): admission(b) for b in news}
+            self._snapshot = TrafficSnapshot(
+                version,
+                {**self._snapshot.admissions, **admissions},
+                {insurer.insurer_id: insurer.capacity for insurer in everyone if insurer.capacity != Capacity()},
+            )
+        self.confirm(self._versions if revision is None else revision, read_at)
+        if moved:
+            self._revision += 1
+            async with self._moved:
+                self._moved.notify_all()
 
     async def changed(self, since_revision: int) -> int:
         """Waits until the board shows something newer than that revision; the new one."""

@@ -91,10 +91,10 @@ class ScopeEvidence:
         if outcome not in CONTRASTING or record.kind is SubmissionKind.RETRY or record.started_at < self.since:
             return
         breaker, finished_at = self.breaker, record.finished_at
-        timestamp, failed = finished_at.timestamp(), outcome in FAILURES
+        policy, timestamp, failed = breaker.policy, finished_at.timestamp(), outcome in FAILURES
         # Here as well as before judging: a scope that is well is not judged, and must not grow.
-        self._window.slide(timestamp - breaker.policy.rate_window_seconds)
-        slow = record.latency_seconds > breaker.policy.slow_seconds
+        self._window.slide(timestamp - policy.rate_window_seconds)
+        slow = record.latency_seconds > policy.slow_seconds
         self._window.add(int(timestamp), failed=failed, slow=slow, count=count)
         if finished_at >= breaker.state_since:
             self.step_outcomes += count
@@ -155,6 +155,11 @@ class ScopeEvidence:
         borrows = self._insurer is not None and window.outcomes + 1 < policy.minimum_volume
         if borrows and (failed or window.failures):
             return 0
+        if not failed and not slow:
+            # The rates are at their highest right when there are enough outcomes to judge by.
+            volume = max(window.outcomes + 1, policy.minimum_volume)
+            trips = window.failures >= policy.failure_rate * volume or window.slow >= policy.slow_rate * volume
+            return 0 if trips else math.inf
         return min(
             self._sequential.orders_short_of_limit() if failed else math.inf,
             _short_of(policy.failure_rate, window.failures, window.outcomes, policy.minimum_volume, grows=failed),
@@ -273,7 +278,6 @@ class ScopeEvidence:
 def _short_of(part: float, of_these: int, outcomes: int, minimum_volume: int, *, grows: bool) -> float:
     """How many further outcomes leave a rate below its limit: each adds to it (``grows``), or none does."""
     if not grows:
-        # The rate is at its highest right when there are enough outcomes to judge by.
         return 0 if of_these and of_these >= part * max(outcomes + 1, minimum_volume) else math.inf
     room = part * outcomes - of_these
     by_rate = math.inf if part == 1 and room > 0 else math.floor(room / (1 - part)) - 1 if part < 1 else 0

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 
 from sluice_server.domain.breaker.backlog import BacklogCounts, Window, window_of
 from sluice_server.domain.breaker.evidence import ScopeEvidence
@@ -19,7 +18,6 @@ from sluice_server.domain.breaker.evidence_source import OutcomeRecord
 from sluice_server.domain.breaker.machine import admission
 from sluice_server.domain.breaker.model import Breaker, BreakerMode, BreakerState, Scope
 
-VERSION = attrgetter("version")
 ADMITTING = frozenset({BreakerState.CLOSED, BreakerState.RAMPING})
 
 

@@ -68,3 +68,7 @@ class EvidenceSource(Protocol):
     async def shares(self, *, decided_from: datetime, decided_until: datetime) -> Mapping[str, int]:
         """Decided orders by insurer, routed ones only (no entry for "")."""
         ...
+
+    async def traffic(self, *, decided_from: datetime, decided_until: datetime) -> Mapping[Scope, int]:
+        """The same by insurer and product line."""
+        ...

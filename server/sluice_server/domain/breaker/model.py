@@ -94,8 +94,8 @@ class BreakerPolicy:
     retry_per_second: float = 20.0
     """At most this many retries a second."""
     maximum_cut_basis_points: int = 10_000
-    """Panic rule: automatic cuts stop when the insurers already cut plus this one are more than this part of all
-    insurers (10,000: no limit)."""
+    """Panic rule: automatic cuts stop when what is already cut plus this would be more than this part of the traffic
+    (``cut_limits``; 10,000: no limit)."""
     keep_last_insurer: bool = True
     """The only insurer still taking traffic is not cut automatically; it is alarmed instead."""
 

@@ -129,6 +129,8 @@ class NormalRate:
             return
         if self._moved_at == -math.inf:
             self._moved_at = timestamp
+        if not self._steps and timestamp - self._moved_at < STEP_SECONDS:
+            return
         estimate = self.estimate
         if self._steps and estimate <= self._floor * STEP ** (self._steps - 1):
             self._step_to(self._steps - 1)

@@ -20,7 +20,8 @@ class OutcomeWindow:
 
     def add(self, second: int, *, failed: bool, slow: bool, count: int = 1) -> None:
         """So many like outcomes."""
-        bucket = self._bucket(second)
+        buckets = self._buckets
+        bucket = buckets[-1] if buckets and buckets[-1][0] == second else self._bucket(second)
         bucket[1] += count
         self.outcomes += count
         if failed:

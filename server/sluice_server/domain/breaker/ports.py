@@ -64,6 +64,11 @@ class BreakerRepository(Protocol):
 
     async def list(self) -> Sequence[Breaker]: ...
 
+    async def changed(self, known: Mapping[str, int]) -> Sequence[Breaker]:
+        """All breakers of the insurers the sum of whose breakers' versions is not the known one: what has changed, and
+        some that have not."""
+        ...
+
     async def revision(self) -> int:
         """The sum of the versions of all breakers and all insurers: it grows with every change of any of them, so who
         has read all of them at this revision need not read them again."""

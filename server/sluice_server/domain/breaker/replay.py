@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sluice_server.domain.breaker.commands import ALWAYS, new_breaker
 from sluice_server.domain.breaker.evidence import CONTRASTING, FAILURES, ScopeEvidence
@@ -117,8 +117,8 @@ class Replay:
     def _count(self, order: ReplayedOrder, count: int, scopes: tuple[_Scope, ...], *, cut: bool) -> None:
         """So many like orders are decided."""
         self.totals.orders += count
-        line, whole = scopes[0], scopes[-1]
-        decided_at, name = order.decided_at, order.product_line
+        line, whole, name = scopes[0], scopes[-1], order.product_line
+        decided_at = order.decided_at
         line.orders += count
         line.waiting.begins(decided_at, name, count)
         if whole is not line:

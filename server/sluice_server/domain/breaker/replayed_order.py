@@ -53,7 +53,7 @@ class OutOfOrder(ValueError):
 
 BEGINS, IS_LATE, ENDS = range(3)
 Moment = tuple[datetime, int, int, ReplayedOrder, int]
-"""When, which of these three, the number of the first order, the order, how many like it (1 unless within the grace)."""
+"""When, which of these three, the number of the first order, the order, how many like it (1 if it is late)."""
 _AT, _INSURER = attrgetter("at"), attrgetter("insurer_id")
 
 

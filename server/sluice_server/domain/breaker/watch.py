@@ -15,7 +15,7 @@ from sluice_server.domain.breaker.automatic import AutomaticChanges
 from sluice_server.domain.breaker.backlog import BacklogCounts, Window, window_of
 from sluice_server.domain.breaker.board import BreakerBoard
 from sluice_server.domain.breaker.evidence import ScopeEvidence
-from sluice_server.domain.breaker.evidence_book import ADMITTING, VERSION, EvidenceBook
+from sluice_server.domain.breaker.evidence_book import ADMITTING, EvidenceBook
 from sluice_server.domain.breaker.evidence_source import BacklogCount, EvidenceSource, OutcomeRecord
 from sluice_server.domain.breaker.leaks import LeakCount
 from sluice_server.domain.breaker.learned_rates import LearnedRates
@@ -68,7 +68,9 @@ class BreakerWatch:
         self._alarms = alarms
         self._learned = LearnedRates(store)
         self._changes = AutomaticChanges(store, clock)
-        self._breakers: Sequence[Breaker] = ()
+        self._breakers: dict[Scope, Breaker] = {}
+        self._sums: dict[str, int] = {}
+        """Of the versions of each insurer's breakers."""
         self._in_incident: Sequence[Breaker] = ()
         self._revision = -1
         self._readings: dict[Window, _Reading] = {}
@@ -109,7 +111,7 @@ class BreakerWatch:
             to_cut = self._book.to_cut(judged, now)
             for known in judged:
                 if known in to_cut:
-                    moved |= await self._changes.trip(known.breaker, known.evidence(now), self._breakers)
+                    moved |= await self._changes.trip(known.breaker, known.evidence(now), list(self._breakers.values()))
                     continue
                 if not known.suspicious:
                     self._book.suspects.discard(known)
@@ -167,7 +169,7 @@ class BreakerWatch:
         full = self._full_reading_at is None or ((now - self._full_reading_at).total_seconds() >= self._tick_seconds)
         async with self._store.read() as uow:
             # First the breakers: a return of traffic makes the evidence before it void.
-            insurers = await self._read_breakers(uow)
+            changed = await self._read_breakers(uow)
             for breaker in self._in_incident:
                 if not self._leaks.knows(breaker):
                     incident = await uow.incidents.get(breaker.incident_id)
@@ -175,27 +177,35 @@ class BreakerWatch:
                         self._leaks.learn(breaker, incident)
             if self._cursor is None:
                 await self._learned.recall(uow, self._book.scopes(), now)
-                self._cursor = await _rebuild_from(uow.evidence, self._breakers, now)
+                self._cursor = await _rebuild_from(uow.evidence, list(self._breakers.values()), now)
             overlap = timedelta(seconds=OVERLAP_SECONDS if full else SHORT_OVERLAP_SECONDS)
             await self._read_outcomes(uow.evidence, self._cursor - overlap, now)
             if full:
                 await self._read_backlog(uow.evidence, now)
                 self._full_reading_at = now
-        if insurers is not None:
-            await self._board.install(self._breakers, insurers, now)
+        if changed is not None:
+            await self._board.install(*changed, now, revision=self._revision)
         else:
             self._board.confirm(self._revision, now)
         return full
 
-    async def _read_breakers(self, uow: UnitOfWork) -> Sequence[Insurer] | None:
-        """The breakers, and the insurers with them; None when nothing has changed since the last reading."""
+    async def _read_breakers(self, uow: UnitOfWork) -> tuple[Sequence[Breaker], Sequence[Insurer]] | None:
+        """The breakers that have changed, and the insurers; None when nothing has since the last reading."""
         if await uow.breakers.revision() == self._revision:
             return None
-        self._breakers, insurers = await uow.breakers.list(), await uow.insurers.list()
-        self._revision = sum(map(VERSION, self._breakers)) + sum(insurer.version for insurer in insurers)
-        self._in_incident = [breaker for breaker in self._breakers if breaker.incident_id]
-        self._book.follow(self._breakers)
-        return insurers
+        found, insurers = await uow.breakers.changed(self._sums), await uow.insurers.list()
+        changed = []
+        for breaker in found:
+            scope, old = breaker.scope, self._breakers.get(breaker.scope)
+            if old is None or old.version != breaker.version:
+                before = 0 if old is None else old.version
+                self._sums[scope.insurer_id] = self._sums.get(scope.insurer_id, 0) + breaker.version - before
+                self._breakers[scope] = breaker
+                changed.append(breaker)
+        self._revision = sum(self._sums.values()) + sum(insurer.version for insurer in insurers)
+        self._in_incident = [breaker for breaker in self._breakers.values() if breaker.incident_id]
+        self._book.follow(changed)
+        return changed, insurers
 
     async def _read_outcomes(self, source: EvidenceSource, start: datetime, now: datetime) -> None:
         limit = PAGE
