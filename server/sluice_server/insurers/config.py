@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from sluice_server.domain.located_yaml import Section
 from sluice_server.insurers.answers import JsonPath, Settlement, Verdict
 from sluice_server.insurers.configuration import (
     Callback,
@@ -21,7 +22,7 @@ from sluice_server.insurers.configuration import (
     PolicyList,
     PythonInsurer,
 )
-from sluice_server.insurers.located import Section, plain_value, read_file
+from sluice_server.insurers.configuration_file import InvalidConfigurationFile, read_file
 from sluice_server.insurers.mapping import Use, read_mapping, read_path
 from sluice_server.insurers.read_access import (
     Reader,
@@ -72,34 +73,29 @@ def load_insurers(path: Path, *, environment: Mapping[str, str]) -> Mapping[str,
                 insurer = _http_insurer(insurer_id, section, reader)
             if insurer is not None:
                 found[insurer_id] = insurer
-    top.refuse_unknown()
-    top.findings.raise_if_any()
+    top.done()
+    if top.mistakes.has_errors:
+        raise InvalidConfigurationFile(path, top.mistakes.errors())
     return found
 
 
 def _python_insurer(insurer_id: str, section: Section) -> PythonInsurer:
     adapter = section.text("adapter", required=True)
-    options = section.raw("options")
-    plain = {} if options is None else plain_value(options)
-    if not isinstance(plain, dict):
-        section.report("options", "must be a mapping")
-        plain = {}
-    section.refuse_unknown()
+    options = section.section("options")
+    plain = {} if options is None else {key: options.plain(key) for key in options}
+    section.done()
     return PythonInsurer(insurer_id, adapter, plain)
 
 
 def _http_insurer(insurer_id: str, section: Section, reader: Reader) -> HttpInsurer | None:
     """None when there is nothing to submit with, which is reported."""
-    plain_http = section.raw("insecure_plain_http")
-    if plain_http not in (None, True, False):
-        section.report("insecure_plain_http", "must be true or false")
-    plain = plain_http is True
+    plain = section.flag("insecure_plain_http")
     base_url = read_url(section, "base_url", required=True, plain_http=plain)
     endpoints: dict[str, str] = {}
     named = section.section("endpoints")
     if named is not None:
         endpoints = {name: read_url(named, name, required=True, plain_http=plain) for name in named}
-    timeout = section.number("timeout_seconds", fallback=10.0, above=0, at_most=300)
+    timeout = section.number("timeout_seconds", above=0, at_most=300) or 10.0
     settlement = _settlement(section)
     submit_section = section.section("submit", required=True)
     inquire_section = section.section("inquire")
@@ -114,12 +110,12 @@ def _http_insurer(insurer_id: str, section: Section, reader: Reader) -> HttpInsu
                 "outcomes", "PENDING needs inquire or callback, or nobody would ever know the outcome"
             )
     policies = _policy_list(section, timeout, reader)
-    connect_timeout = section.number("connect_timeout_seconds", fallback=2.0, above=0, at_most=60)
-    concurrency = section.whole_number("concurrency", fallback=64, at_least=1, at_most=10_000)
-    largest_answer = section.whole_number("largest_answer_bytes", fallback=1 << 20, at_least=64, at_most=1 << 26)
+    connect_timeout = section.number("connect_timeout_seconds", above=0, at_most=60) or 2.0
+    concurrency = section.integer("concurrency", minimum=1, maximum=10_000) or 64
+    largest_answer = section.integer("largest_answer_bytes", minimum=64, maximum=1 << 26) or 1 << 20
     headers, signing, tls = read_headers(section, reader), read_signing(section, reader), read_tls(section, reader)
     oauth2 = read_oauth2(section, reader, plain_http=plain)
-    section.refuse_unknown()
+    section.done()
     if submit is None:
         return None
     return HttpInsurer(
@@ -145,10 +141,10 @@ def _settlement(section: Section) -> Settlement:
     if settlement is None:
         return Settlement()
     read = Settlement(
-        within_seconds=settlement.number("within_seconds", fallback=900.0, above=0, at_most=7 * 86_400),
-        poll_seconds=settlement.number("poll_seconds", fallback=10.0, above=0, at_most=3600),
+        within_seconds=settlement.number("within_seconds", above=0, at_most=7 * 86_400) or 900.0,
+        poll_seconds=settlement.number("poll_seconds", above=0, at_most=3600) or 10.0,
     )
-    settlement.refuse_unknown()
+    settlement.done()
     return read
 
 
@@ -170,25 +166,25 @@ def _operation(
         path=path,
         headers=read_headers(section, reader),
         body=body,
-        timeout_seconds=section.number("timeout_seconds", fallback=timeout, above=0, at_most=300),
+        timeout_seconds=section.number("timeout_seconds", above=0, at_most=300) or timeout,
         mapping=mapping,
     )
-    section.refuse_unknown()
+    section.done()
     return operation, said
 
 
 def _request(section: Section, method: str, roots: Mapping[str, type]) -> tuple[str, Template, BodyTemplate | None]:
     """Method (``method`` where none is given), path and body of a call."""
-    method = section.choice("method", _METHODS, fallback=method)
-    path = read_template(section, "path", section.text("path", required=True, fallback="/"), roots)
+    method = section.one_of("method", _METHODS, default=method)
+    path = read_template(section, "path", section.text("path", required=True, default="/"), roots)
     if not _PATH.fullmatch(path.source):
         section.report("path", "must begin with / and hold nothing that a URL cannot, such as a space")
     body = None
-    if section.raw("body") is not None:
+    if section.get("body") is not None:
         if method == "GET":
             section.report("body", "a GET has no body")
         body = BodyTemplate(
-            plain_value(section.raw("body")),
+            section.plain("body"),
             lambda where, what: section.report("body", f"at body{where}: {what}"),
             roots,
         )
@@ -207,7 +203,7 @@ def _callback(section: Section, reader: Reader, settlement: Settlement, *, like:
     if "application_id" not in callback and "idempotency_key" not in callback:
         section.report("callback", "needs application_id or idempotency_key: where it says which order it tells of")
     mapping, _ = read_mapping(callback, Use.CALLBACK, settlement=settlement, like=like)
-    callback.refuse_unknown()
+    callback.done()
     return None if verification is None else Callback(verification, application_id, idempotency_key, mapping)
 
 
@@ -220,7 +216,7 @@ def _policy_list(section: Section, timeout: float, reader: Reader) -> PolicyList
     idempotency_key = read_path(policies, "idempotency_key", None)
     if "application_id" not in policies and "idempotency_key" not in policies:
         section.report("list", "needs application_id or idempotency_key: where an item says which order it is of")
-    zone = policies.text("time_zone", fallback="UTC")
+    zone = policies.text("time_zone", default="UTC")
     try:
         time_zone = ZoneInfo(zone)
     except (KeyError, OSError, ValueError):
@@ -231,7 +227,7 @@ def _policy_list(section: Section, timeout: float, reader: Reader) -> PolicyList
         path=path,
         headers=read_headers(policies, reader),
         body=body,
-        timeout_seconds=policies.number("timeout_seconds", fallback=max(timeout, 30.0), above=0, at_most=300),
+        timeout_seconds=policies.number("timeout_seconds", above=0, at_most=300) or max(timeout, 30.0),
         items=read_path(policies, "items", None) or JsonPath(()),
         policy_number=read_path(policies, "policy_number", None, required=True) or JsonPath(()),
         application_id=application_id,
@@ -239,7 +235,7 @@ def _policy_list(section: Section, timeout: float, reader: Reader) -> PolicyList
         next_cursor=read_path(policies, "next_cursor", None),
         time_zone=time_zone,
     )
-    if read.next_cursor is None and "{page" not in path.source and "page" not in str(plain_value(policies.raw("body"))):
+    if read.next_cursor is None and "{page" not in path.source and "page" not in str(policies.plain("body")):
         section.report("list", "needs next_cursor, or {page} in its path or body: how to get the next page")
-    policies.refuse_unknown()
+    policies.done()
     return read

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from enum import Enum
 
+from sluice_server.domain.located_yaml import Section
 from sluice_server.insurers.answers import (
     CALLBACK_VERDICTS,
     INQUIRY_VERDICTS,
@@ -16,7 +17,6 @@ from sluice_server.insurers.answers import (
     Settlement,
     Verdict,
 )
-from sluice_server.insurers.located import Section, plain_value
 
 _STATUS_CLASS = re.compile(r"[1-5]xx")
 _PATH = re.compile(r"[^.\s]+(\.[^.\s]+)*")
@@ -56,10 +56,10 @@ def read_mapping(
 
 def read_path(section: Section, key: str, like: Section | None, *, required: bool = False) -> JsonPath | None:
     if like is not None and key not in section:
-        section.raw(key)
+        section.get(key)
         # A mistake in it is reported where it stands.
-        inherited = like.raw(key)
-        return _json_path(str(inherited)) if isinstance(inherited, str) else None
+        inherited = like.plain(key)
+        return _json_path(inherited) if isinstance(inherited, str) else None
     text = section.text(key, required=required)
     if not text:
         return None
@@ -81,7 +81,7 @@ def _rule(section: Section, verdicts: Sequence[Verdict]) -> Rule:
     verdict: Verdict | None = None
     entries = section.section("table")
     if entries is None:
-        name = section.choice("outcome", names, required=True)
+        name = section.one_of("outcome", names, required=True)
         verdict = Verdict(name) if name else None
         values = _values(section)
         if values and verdict is not None:
@@ -89,22 +89,22 @@ def _rule(section: Section, verdicts: Sequence[Verdict]) -> Rule:
     else:
         if "outcome" in section or "in" in section:
             section.report("table", "stands instead of outcome and in")
-            section.raw("outcome")
-            section.raw("in")
+            section.get("outcome")
+            section.get("in")
         for code in entries:
-            name = entries.choice(code, names, required=True)
+            name = entries.one_of(code, names, required=True)
             if name:
                 table[code] = Verdict(name)
     if path is None and ("table" in section or "in" in section) and "path" not in section:
         section.report("path", "is required: where the value is that is compared")
     if not statuses and path is None and "path" not in section and "status" not in section:
         section.report("outcome", "has no condition; give a status, a path or both")
-    section.refuse_unknown()
+    section.done()
     return Rule(statuses, path, table, None if table else verdict)
 
 
 def _values(section: Section) -> list[str]:
-    value = plain_value(section.raw("in"))
+    value = section.plain("in")
     if value is None:
         return []
     if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
@@ -115,7 +115,7 @@ def _values(section: Section) -> list[str]:
 
 
 def _statuses(section: Section) -> tuple[range, ...]:
-    value = plain_value(section.raw("status"))
+    value = section.plain("status")
     if value is None:
         return ()
     found = []

@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sluice_server.domain.located_yaml import Section
 from sluice_server.insurers.configuration import PLACEHOLDER, HeaderValue, SecretHeader
-from sluice_server.insurers.located import Section
 from sluice_server.insurers.oauth import ClientCredentials
 from sluice_server.insurers.secret import Secret, SecretUnavailable, resolve_secret
 from sluice_server.insurers.signing import (
@@ -70,12 +70,12 @@ def read_headers(section: Section, reader: Reader) -> Mapping[str, HeaderValue]:
     for name in headers:
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _RESERVED_HEADERS:
             headers.report(name, "cannot be set as a header")
-        if not isinstance(headers.raw(name), dict):
+        if not isinstance(headers.plain(name), dict):
             found[name] = read_template(headers, name, headers.text(name, required=True))
             continue
         secret = headers.section(name)
         assert secret is not None
-        form = secret.text("format", fallback=PLACEHOLDER)
+        form = secret.text("format", default=PLACEHOLDER)
         if PLACEHOLDER not in form:
             secret.report("format", f"must hold {PLACEHOLDER}")
         value = reader.secret(secret, "secret")
@@ -83,7 +83,7 @@ def read_headers(section: Section, reader: Reader) -> Mapping[str, HeaderValue]:
             if not value.reveal().isprintable():
                 secret.report("secret", "holds characters that no header can carry")
             found[name] = SecretHeader(form, value)
-        secret.refuse_unknown()
+        secret.done()
     return found
 
 
@@ -103,13 +103,13 @@ def read_oauth2(section: Section, reader: Reader, *, plain_http: bool) -> Client
     client_id = oauth2.text("client_id", required=True)
     secret = reader.secret(oauth2, "client_secret")
     scope, audience = oauth2.text("scope"), oauth2.text("audience")
-    placement = oauth2.choice("credentials_in", ("header", "body"), fallback="header")
-    refresh_before = oauth2.number("refresh_before_seconds", fallback=60.0, above=0, at_most=3600)
-    timeout = oauth2.number("timeout_seconds", fallback=5.0, above=0, at_most=60)
+    placement = oauth2.one_of("credentials_in", ("header", "body"), default="header")
+    refresh_before = oauth2.number("refresh_before_seconds", above=0, at_most=3600) or 60.0
+    timeout = oauth2.number("timeout_seconds", above=0, at_most=60) or 5.0
     headers = section.section("headers")
     if headers is not None and any(name.lower() == "authorization" for name in headers):
         section.report("oauth2", "sets the header Authorization, which headers sets as well; remove one of them")
-    oauth2.refuse_unknown()
+    oauth2.done()
     if secret is None or not token_url or not client_id:
         return None
     return ClientCredentials(
@@ -129,10 +129,10 @@ def read_signing(section: Section, reader: Reader) -> Signing | None:
     signing = section.section("signing")
     if signing is None:
         return None
-    algorithm = signing.choice("algorithm", (*HMAC_ALGORITHMS, *RSA_ALGORITHMS), fallback=HMAC_ALGORITHMS[0])
+    algorithm = signing.one_of("algorithm", (*HMAC_ALGORITHMS, *RSA_ALGORITHMS), default=HMAC_ALGORITHMS[0])
     key = _private_key(signing, reader) if algorithm in RSA_ALGORITHMS else reader.secret(signing, "secret")
     form = _signature_form(signing)
-    signing.refuse_unknown()
+    signing.done()
     return None if key is None else Signing(algorithm=algorithm, key=key, **form)
 
 
@@ -141,7 +141,7 @@ def read_verification(section: Section, reader: Reader) -> Verification | None:
     signing = section.section("signing", required=True)
     if signing is None:
         return None
-    algorithm = signing.choice("algorithm", (*HMAC_ALGORITHMS, *RSA_ALGORITHMS), fallback=HMAC_ALGORITHMS[0])
+    algorithm = signing.one_of("algorithm", (*HMAC_ALGORITHMS, *RSA_ALGORITHMS), default=HMAC_ALGORITHMS[0])
     key: Secret | RsaPublicKey | None = None
     if algorithm in RSA_ALGORITHMS:
         file = reader.file(signing, "public_key_file", required=True)
@@ -152,9 +152,9 @@ def read_verification(section: Section, reader: Reader) -> Verification | None:
                 signing.report("public_key_file", str(error))
     else:
         key = reader.secret(signing, "secret")
-    tolerance = signing.number("tolerance_seconds", fallback=300.0, above=0, at_most=86_400)
+    tolerance = signing.number("tolerance_seconds", above=0, at_most=86_400) or 300.0
     form = _signature_form(signing)
-    signing.refuse_unknown()
+    signing.done()
     return None if key is None else Verification(algorithm=algorithm, key=key, tolerance_seconds=tolerance, **form)
 
 
@@ -171,7 +171,7 @@ def _private_key(signing: Section, reader: Reader) -> RsaPrivateKey | None:
 
 
 def _signature_form(signing: Section) -> dict[str, str]:
-    over = signing.text("over", fallback="{timestamp}\n{method}\n{path}\n{body}")
+    over = signing.text("over", default="{timestamp}\n{method}\n{path}\n{body}")
     for piece in PIECE.findall(over):
         if piece not in PIECES:
             signing.report("over", f"{{{piece}}} cannot be signed; there are {', '.join(PIECES)}")
@@ -179,10 +179,10 @@ def _signature_form(signing: Section) -> dict[str, str]:
         signing.report("over", "must hold {body} or {body_sha256}, or the body could be changed on its way")
     form = {
         "over": over,
-        "header": signing.text("header", fallback="X-Signature"),
+        "header": signing.text("header", default="X-Signature"),
         "prefix": signing.text("prefix"),
-        "timestamp_header": signing.text("timestamp_header", fallback="X-Timestamp"),
-        "encoding": signing.choice("encoding", ENCODINGS, fallback=ENCODINGS[0]),
+        "timestamp_header": signing.text("timestamp_header", default="X-Timestamp"),
+        "encoding": signing.one_of("encoding", ENCODINGS, default=ENCODINGS[0]),
     }
     for key in ("header", "timestamp_header"):
         if not _HEADER_NAME.fullmatch(form[key]):
@@ -198,7 +198,7 @@ def read_tls(section: Section, reader: Reader) -> ssl.SSLContext | None:
     certificate, key = reader.file(tls, "certificate_file"), reader.file(tls, "key_file")
     if bool(certificate) != bool(key):
         tls.report("certificate_file", "certificate_file and key_file go together")
-    tls.refuse_unknown()
+    tls.done()
     try:
         context = ssl.create_default_context(cafile=authorities or None)
     except (OSError, ssl.SSLError):

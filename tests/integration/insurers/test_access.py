@@ -22,8 +22,8 @@ from sluice_server.domain.orders.model import Outcome
 from sluice_server.domain.tracing import Untraced
 from sluice_server.insurers.config import load_insurers
 from sluice_server.insurers.configuration import HttpInsurer
+from sluice_server.insurers.configuration_file import InvalidConfigurationFile
 from sluice_server.insurers.http import HttpInsurerAdapter
-from sluice_server.insurers.located import InvalidConfigurationFile
 from sluice_server.insurers.signing import Verification
 from tests.integration.insurers.test_http_adapter import adapter, served
 from tests.support.submissions import decided, submission_request
@@ -269,7 +269,7 @@ def test_a_key_that_cannot_sign_stops_the_start_and_is_not_repeated(tmp_path: Pa
         with pytest.raises(InvalidConfigurationFile, match=why) as refused:
             load_insurers(tmp_path / "insurers.yaml", environment={})
         assert text not in refused.value.message
-        assert [p.path for p in refused.value.problems] == ["insurers.insurer-a.signing.private_key"]
+        assert [p.path for p in refused.value.mistakes] == ["insurers.insurer-a.signing.private_key"]
 
 
 def test_a_callback_signed_with_rsa_is_accepted_once_in_time_and_only_unchanged(tmp_path: Path) -> None:

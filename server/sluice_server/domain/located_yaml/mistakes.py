@@ -55,7 +55,7 @@ class Mistakes:
 
     def errors(self) -> tuple[Mistake, ...]:
         """By line."""
-        return tuple(sorted(self._errors, key=lambda m: (m.line, m.path, m.message)))
+        return tuple(sorted(self._errors, key=lambda m: (m.line, m.path)))
 
     def violations(self) -> list[Violation]:
         """By line; each one's field is ``line N: path``."""

@@ -19,8 +19,8 @@ LONGEST_TEXT = 100_000
 
 
 def read_section(source: str, mistakes: Mistakes) -> Section | None:
-    """The text's outermost mapping, with aliases; None, with a mistake, when it is none."""
-    tree = read_tree(source, mistakes, expected="must be a mapping", aliases=True)
+    """The text's outermost mapping, read as lenient; None, with a mistake, when it is none."""
+    tree = read_tree(source, mistakes, expected="must be a mapping", lenient=True)
     return None if tree is None else Section(tree, "", mistakes, "the file")
 
 
@@ -115,7 +115,8 @@ class Section:
         if tree is None:
             return None
         if isinstance(tree.value, bool) or not isinstance(tree.value, int):
-            self.report(key, f"must be a whole number, this is {tree.kind()}")
+            shown = f"not {tree.value:g}" if isinstance(tree.value, float) else f"this is {tree.kind()}"
+            self.report(key, f"must be a whole number, {shown}")
             return None
         if not minimum <= tree.value <= maximum:
             self.report(key, f"must be {minimum} to {maximum}, not {tree.value}")

@@ -73,14 +73,15 @@ _INT_DIGITS = 18
 """Longer ones do not fit 64 bits."""
 
 
-def read_tree(source: str, mistakes: Mistakes, *, expected: str, aliases: bool = False) -> Tree | None:
+def read_tree(source: str, mistakes: Mistakes, *, expected: str, lenient: bool = False) -> Tree | None:
     """The document as a tree whose value is a mapping; None, with a mistake, when it is no YAML or no mapping.
 
-    ``expected``: says in the mistake what it should be: ``a plan is a mapping with …``. ``aliases``: whether ``&name``,
-    ``*name`` and the merge key ``<<`` are accepted. Raises TooManyErrors.
+    ``expected``: says in the mistake what it should be: ``a plan is a mapping with …``. ``lenient``: for small texts;
+    accepts ``&name``, ``*name`` and the merge key ``<<``, and within braces a text with a colon that is in no quotes,
+    ``{secret: env:NAME}``, as YAML 1.2 does: libyaml, which is many times faster, reads 1.1. Raises TooManyErrors.
     """
     try:
-        tree = _Reader(mistakes, aliases).read(YAML(typ="safe", pure=False).parse(source))
+        tree = _Reader(mistakes, lenient).read(YAML(typ="safe", pure=lenient).parse(source))
         if tree is None:
             mistakes.error(0, "", f"empty; {expected}")
         elif isinstance(tree.value, dict):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
 from sluice_server.domain.errors import InvalidInput
-from sluice_server.domain.risk.located import Mistakes, Node, read_mapping
+from sluice_server.domain.located_yaml import Mistakes, Section, read_section
 from sluice_server.domain.risk.semantic_model import (
     MIX_LEVELS,
     MONTHS_IN,
@@ -20,6 +20,7 @@ from sluice_server.domain.risk.semantic_model import (
     Fact,
     IntervalMethod,
     IntervalRule,
+    Label,
     Metric,
     MetricKind,
     OverTime,
@@ -50,75 +51,94 @@ def load_model(text: str) -> SemanticModel:
     metrics that no table serves.
     """
     mistakes = Mistakes()
-    root = read_mapping(text, mistakes)
+    root = read_section(text, mistakes)
     if root is None:
-        raise InvalidSemanticModel(mistakes.found)
+        raise InvalidSemanticModel(mistakes.violations())
     model = _model(root, hashlib.sha256(text.encode()).hexdigest()[:16])
-    if not mistakes.found:
-        _check_names(model, mistakes)
-    if mistakes.found:
-        raise InvalidSemanticModel(mistakes.found)
+    if not mistakes.has_errors:
+        _check_names(model, root)
+    if mistakes.has_errors:
+        raise InvalidSemanticModel(mistakes.violations())
     return model
 
 
-def _model(root: Node, content_hash: str) -> SemanticModel:
+def read_label(section: Section, key: str) -> Label:
+    """A text in both languages."""
+    label = section.needed_section(key)
+    label.only("zh", "en")
+    return Label(label.text("zh", required=True), label.text("en", required=True))
+
+
+def _texts(section: Section, key: str) -> dict[str, str]:
+    below = section.needed_section(key)
+    return {name: below.text(name, required=True) for name in below}
+
+
+def _children(section: Section, key: str) -> list[tuple[str, Section]]:
+    below = section.needed_section(key)
+    return [(name, below.needed_section(name)) for name in below]
+
+
+def _model(root: Section, content_hash: str) -> SemanticModel:
     root.only("version", "currency", "facts", "entities", "dimensions", "tables", "metrics")
-    if root.get("version") != 1:
-        root.wrong("version", "must be 1")
-    currency = root.text("currency")
+    if root.plain("version") != 1:
+        root.report("version", "must be 1")
+    currency = root.text("currency", required=True)
     if len(currency) != 3 or not currency.isalpha() or not currency.isupper():
-        root.wrong("currency", "an ISO 4217 code of three upper-case letters is required")
-    metrics = [(name, node, node.get("kind") in tuple(_OVER_TIME)) for name, node in root.children("metrics")]
-    bases = {name: _metric(name, node, {}) for name, node, over_time in metrics if not over_time}
+        root.report("currency", "an ISO 4217 code of three upper-case letters is required")
+    metrics = [
+        (name, section, section.plain("kind") in tuple(_OVER_TIME)) for name, section in _children(root, "metrics")
+    ]
+    bases = {name: _metric(name, section, {}) for name, section, over_time in metrics if not over_time}
     return SemanticModel(
         currency_code=currency,
-        facts={name: _fact(name, node) for name, node in root.children("facts")},
-        entities={name: _entity(name, node) for name, node in root.children("entities")},
-        dimensions={name: _dimension(name, node) for name, node in root.children("dimensions")},
-        metrics={name: bases[name] if name in bases else _metric(name, node, bases) for name, node, _ in metrics},
-        tables={name: _table(name, node) for name, node in root.children("tables")},
+        facts={name: _fact(name, section) for name, section in _children(root, "facts")},
+        entities={name: _entity(name, section) for name, section in _children(root, "entities")},
+        dimensions={name: _dimension(name, section) for name, section in _children(root, "dimensions")},
+        metrics={name: bases[name] if name in bases else _metric(name, section, bases) for name, section, _ in metrics},
+        tables={name: _table(name, section) for name, section in _children(root, "tables")},
         content_hash=content_hash,
     )
 
 
-def _fact(name: str, node: Node) -> Fact:
-    node.only("counts", "fan_out")
-    return Fact(name, node.label("counts"), node.label("fan_out"))
+def _fact(name: str, section: Section) -> Fact:
+    section.only("counts", "fan_out")
+    return Fact(name, read_label(section, "counts"), read_label(section, "fan_out"))
 
 
-def _entity(name: str, node: Node) -> Entity:
-    node.only("label", "description", "rated", "screened", "mix")
-    mix = node.list_of_texts("mix") if node.has("mix") else ()
+def _entity(name: str, section: Section) -> Entity:
+    section.only("label", "description", "rated", "screened", "mix")
+    mix = section.texts("mix")
     if unknown := [column for column in mix if column not in MIX_LEVELS]:
-        node.wrong("mix", f"{unknown[0]!r} is not one of {', '.join(MIX_LEVELS)}")
-    labels = (node.label("label"), node.label("description"))
-    return Entity(name, *labels, node.flag("rated"), node.flag("screened"), mix)
+        section.report("mix", f"{unknown[0]!r} is not one of {', '.join(MIX_LEVELS)}")
+    labels = (read_label(section, "label"), read_label(section, "description"))
+    return Entity(name, *labels, section.flag("rated"), section.flag("screened"), mix)
 
 
-def _dimension(name: str, node: Node) -> Dimension:
-    node.only("label", "description", "entity", "type")
-    kind = node.one_of("type", DimensionType, DimensionType.TEXT)
-    entity = node.optional_text("entity")
+def _dimension(name: str, section: Section) -> Dimension:
+    section.only("label", "description", "entity", "type")
+    kind = section.choice("type", DimensionType, DimensionType.TEXT)
+    entity = section.text("entity") or None
     if (entity is None) == (kind is DimensionType.TEXT):
-        node.wrong("entity", "a text dimension needs an entity, and time has none")
-    return Dimension(name, node.label("label"), node.label("description"), entity, kind)
+        section.report("entity", "a text dimension needs an entity, and time has none")
+    return Dimension(name, read_label(section, "label"), read_label(section, "description"), entity, kind)
 
 
-def _table(name: str, node: Node) -> ResultTable:
-    node.only("fact", "time", "keys", "measures", "exposure")
-    time = node.child("time")
+def _table(name: str, section: Section) -> ResultTable:
+    section.only("fact", "time", "keys", "measures", "exposure")
+    time = section.needed_section("time")
     time.only("column", "grain")
-    grain = time.one_of("grain", DimensionType, DimensionType.MONTH)
+    grain = time.choice("grain", DimensionType, DimensionType.MONTH)
     if grain is DimensionType.TEXT:
-        time.wrong("grain", "must be day, month, quarter or year")
+        time.report("grain", "must be day, month, quarter or year")
     return ResultTable(
         name=name,
-        fact=node.text("fact"),
-        time_column=time.text("column"),
+        fact=section.text("fact", required=True),
+        time_column=time.text("column", required=True),
         time_grain=grain,
-        keys=node.texts("keys"),
-        measures=node.texts("measures"),
-        exposure=node.text("exposure"),
+        keys=_texts(section, "keys"),
+        measures=_texts(section, "measures"),
+        exposure=section.text("exposure", required=True),
     )
 
 
@@ -130,78 +150,82 @@ _KEYS = {
 }
 
 
-def _metric(name: str, node: Node, bases: Mapping[str, Metric]) -> Metric:
+def _metric(name: str, section: Section, bases: Mapping[str, Metric]) -> Metric:
     """``bases``: the simple and ratio metrics, for the metrics that are computed from one."""
-    kind = node.one_of("kind", MetricKind, MetricKind.SIMPLE)
-    node.only("kind", "unit", "label", "description", "direction", *_KEYS[kind])
-    base = _base(node, bases) if kind in _OVER_TIME else None
+    kind = section.choice("kind", MetricKind, MetricKind.SIMPLE)
+    section.only("kind", "unit", "label", "description", "direction", *_KEYS[kind])
+    base = _base(section, bases) if kind in _OVER_TIME else None
     same_period = None
-    if kind is MetricKind.SIMPLE and node.has("same_period"):
-        same_period = node.one_of("same_period", DimensionType, DimensionType.MONTH)
+    if kind is MetricKind.SIMPLE and "same_period" in section:
+        same_period = section.choice("same_period", DimensionType, DimensionType.MONTH)
     return Metric(
         name=name,
-        label=node.label("label"),
-        description=node.label("description"),
+        label=read_label(section, "label"),
+        description=read_label(section, "description"),
         kind=kind,
-        unit=node.text("unit"),
-        numerator=node.text("numerator") if kind is MetricKind.RATIO else None,
-        denominator=node.text("denominator") if kind is MetricKind.RATIO else None,
-        interval=_interval(node.child("interval")) if kind is MetricKind.RATIO and node.has("interval") else None,
-        direction=node.one_of("direction", Direction, Direction.NEITHER),
+        unit=section.text("unit", required=True),
+        numerator=section.text("numerator", required=True) if kind is MetricKind.RATIO else None,
+        denominator=section.text("denominator", required=True) if kind is MetricKind.RATIO else None,
+        interval=_interval(section.needed_section("interval"))
+        if kind is MetricKind.RATIO and "interval" in section
+        else None,
+        direction=section.choice("direction", Direction, Direction.NEITHER),
         same_period=same_period,
-        use_instead=node.optional_text("use_instead"),
+        use_instead=section.text("use_instead") or None,
         base=base,
-        over_time=_over_time(node, kind) if kind in _OVER_TIME else None,
+        over_time=_over_time(section, kind) if kind in _OVER_TIME else None,
     )
 
 
-def _interval(node: Node) -> IntervalRule:
-    node.only("method", "count", "amount", "expected")
-    method = node.one_of("method", IntervalMethod, IntervalMethod.EXACT_POISSON)
-    count, amount, expected = (node.optional_text(part) for part in ("count", "amount", "expected"))
+def _interval(section: Section) -> IntervalRule:
+    section.only("method", "count", "amount", "expected")
+    method = section.choice("method", IntervalMethod, IntervalMethod.EXACT_POISSON)
+    count, amount, expected = (section.text(part) or None for part in ("count", "amount", "expected"))
     if method in _AMOUNT_METHODS and (count is None or amount is None):
-        node.wrong("method", "an interval of amounts needs count and amount")
+        section.report("method", "an interval of amounts needs count and amount")
     return IntervalRule(method, count, amount, expected)
 
 
-def _base(node: Node, bases: Mapping[str, Metric]) -> Metric | None:
-    name = node.text("of")
+def _base(section: Section, bases: Mapping[str, Metric]) -> Metric | None:
+    name = section.text("of", required=True)
     base = bases.get(name)
     if base is None:
         if name:
-            node.wrong("of", f"{name!r} is not a simple or ratio metric")
+            section.report("of", f"{name!r} is not a simple or ratio metric")
     elif base.same_period is not None:
-        node.wrong("of", f"{name!r} is counted again in every {base.same_period} and cannot be added up over time")
+        section.report("of", f"{name!r} is counted again in every {base.same_period} and cannot be added up over time")
     return base
 
 
-def _over_time(node: Node, kind: MetricKind) -> OverTime:
+def _over_time(section: Section, kind: MetricKind) -> OverTime:
     if kind is MetricKind.PERIOD_OVER_PERIOD:
-        return OverTime(shift=_span(node.child("shift")), change=node.one_of("change", Change, Change.RELATIVE))
-    if node.has("window") and node.has("to_date"):
-        node.wrong("to_date", "give window or to_date, not both")
-    if node.has("to_date"):
-        to_date = node.one_of("to_date", DimensionType, DimensionType.YEAR)
+        return OverTime(
+            shift=_span(section.needed_section("shift")), change=section.choice("change", Change, Change.RELATIVE)
+        )
+    if "window" in section and "to_date" in section:
+        section.report("to_date", "give window or to_date, not both")
+    if "to_date" in section:
+        to_date = section.choice("to_date", DimensionType, DimensionType.YEAR)
         if to_date not in MONTHS_IN:
-            node.wrong("to_date", f"must be one of {', '.join(MONTHS_IN)}")
+            section.report("to_date", f"must be one of {', '.join(MONTHS_IN)}")
         return OverTime(to_date=to_date)
-    return OverTime(window=_span(node.child("window")) if node.has("window") else None)
+    return OverTime(window=_span(section.needed_section("window")) if "window" in section else None)
 
 
-def _span(node: Node) -> Span:
-    node.only("periods", "grain")
-    grain = node.one_of("grain", DimensionType, DimensionType.MONTH)
+def _span(section: Section) -> Span:
+    section.only("periods", "grain")
+    grain = section.choice("grain", DimensionType, DimensionType.MONTH)
     if grain not in TIME_GRAINS:
-        node.wrong("grain", f"must be one of {', '.join(TIME_GRAINS)}")
-    return Span(node.whole("periods", 1, 1200), grain)
+        section.report("grain", f"must be one of {', '.join(TIME_GRAINS)}")
+    return Span(section.integer("periods", minimum=1, maximum=1200, required=True) or 1, grain)
 
 
-def _check_names(model: SemanticModel, mistakes: Mistakes) -> None:
+def _check_names(model: SemanticModel, root: Section) -> None:
     """Names must lead somewhere."""
 
     def known(path: str, name: str | None, names: Iterable[str], what: str) -> bool:
         if name is not None and name not in names:
-            mistakes.add_at(path, f"{name!r} is not a {what}")
+            root.report_at(path, f"{name!r} is not a {what}")
             return False
         return True
 
@@ -209,7 +233,7 @@ def _check_names(model: SemanticModel, mistakes: Mistakes) -> None:
     for dimension in model.dimensions.values():
         known(f"dimensions.{dimension.name}.entity", dimension.entity, model.entities, "known entity")
         if not model.tables_with_dimension(dimension):
-            mistakes.add_at(f"dimensions.{dimension.name}", "no table has it")
+            root.report_at(f"dimensions.{dimension.name}", "no table has it")
     for table in model.tables.values():
         known(f"tables.{table.name}.fact", table.fact, model.facts, "known fact")
         known(f"tables.{table.name}.exposure", table.exposure, table.measures, "measure of the table")
@@ -225,7 +249,7 @@ def _check_names(model: SemanticModel, mistakes: Mistakes) -> None:
             parts |= {"interval.count": rule.count, "interval.amount": rule.amount, "interval.expected": rule.expected}
         names = [known(f"metrics.{metric.name}.{part}", name, simple, "simple metric") for part, name in parts.items()]
         if all(names) and not model.tables_with_metric(metric):
-            mistakes.add_at(f"metrics.{metric.name}", "no table has all of its measures")
+            root.report_at(f"metrics.{metric.name}", "no table has all of its measures")
     for entity in model.entities.values():
         if not any(dimension.entity == entity.name for dimension in model.dimensions.values()):
-            mistakes.add_at(f"entities.{entity.name}", "no dimension describes it")
+            root.report_at(f"entities.{entity.name}", "no dimension describes it")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from importlib.resources import files
 
 from sluice_server.domain.errors import InvalidInput, Violation
+from sluice_server.domain.located_yaml import Mistakes, Section, read_section
 from sluice_server.domain.risk.alerts.rule import Severity
 from sluice_server.domain.risk.charts.check import chart_mistakes, dashboard_mistakes
 from sluice_server.domain.risk.charts.definition import Chart, ChartType, Dashboard, Threshold
-from sluice_server.domain.risk.located import Mistakes, Node, read_mapping
+from sluice_server.domain.risk.model_yaml import read_label
 from sluice_server.domain.risk.question import Filter, MetricFilter, Question
 from sluice_server.domain.risk.semantic_model import Label, SemanticModel
 
@@ -43,99 +44,99 @@ def load_dashboard(text: str, model: SemanticModel | None, *, shipped: bool = Fa
     ``model`` None: names are not looked up; the server that it is sent to does that.
     """
     mistakes = Mistakes()
-    root = read_mapping(text, mistakes)
+    root = read_section(text, mistakes)
     if root is None:
-        raise InvalidDashboard(mistakes.found)
+        raise InvalidDashboard(mistakes.violations())
     root.only("dashboard_id", "title", "description", "charts", "shared_with")
     dashboard = Dashboard(
-        dashboard_id=root.text("dashboard_id"),
+        dashboard_id=root.text("dashboard_id", required=True),
         title=_label(root, "title"),
-        description=_label(root, "description") if root.has("description") else Label("", ""),
-        charts=tuple(_chart(node) for node in root.items("charts")),
-        shared_with=root.list_of_texts("shared_with"),
+        description=_label(root, "description") if "description" in root else Label("", ""),
+        charts=tuple(_chart(section) for section in root.sections("charts")),
+        shared_with=root.texts("shared_with"),
         owner="sluice" if shipped else "",
         shipped=shipped,
     )
-    _check(mistakes, [] if mistakes.found or model is None else dashboard_mistakes(model, dashboard, ""))
+    _check(root, [] if mistakes.has_errors or model is None else dashboard_mistakes(model, dashboard, ""))
     return dashboard
 
 
 def load_chart(text: str, model: SemanticModel | None) -> Chart:
     """The single chart that ``text`` describes; else as `load_dashboard`."""
     mistakes = Mistakes()
-    root = read_mapping(text, mistakes)
+    root = read_section(text, mistakes)
     if root is None:
-        raise InvalidDashboard(mistakes.found)
+        raise InvalidDashboard(mistakes.violations())
     chart = _chart(root)
-    _check(mistakes, [] if mistakes.found or model is None else chart_mistakes(model, chart, ""))
+    _check(root, [] if mistakes.has_errors or model is None else chart_mistakes(model, chart, ""))
     return chart
 
 
-def _check(mistakes: Mistakes, found: list[Violation]) -> None:
+def _check(root: Section, found: list[Violation]) -> None:
     for violation in found:
-        mistakes.add_at(violation.field, violation.description)
-    if mistakes.found:
-        raise InvalidDashboard(mistakes.found)
+        root.report_at(violation.field, violation.description)
+    if root.mistakes.has_errors:
+        raise InvalidDashboard(root.mistakes.violations())
 
 
-def _chart(node: Node) -> Chart:
-    node.only("chart_id", "title", "type", "query", "thresholds", "grid_columns")
-    if not node.has("type"):
-        node.wrong("type", f"is required: one of {', '.join(ChartType)}")
-    query = node.child("query")
+def _chart(section: Section) -> Chart:
+    section.only("chart_id", "title", "type", "query", "thresholds", "grid_columns")
+    if "type" not in section:
+        section.report("type", f"is required: one of {', '.join(ChartType)}")
+    query = section.needed_section("query")
     query.only("metrics", "dimensions", "filters", "having", "order_by", "top", "page_size", "interval_level", "totals")
-    level = query.optional_number("interval_level")
+    level = query.number("interval_level")
     if level is not None and not 0.5 <= level <= 0.999:
-        query.wrong("interval_level", "must be 0.5 to 0.999")
+        query.report("interval_level", "must be 0.5 to 0.999")
     return Chart(
-        chart_id=node.text("chart_id"),
-        title=_label(node, "title"),
-        type=node.one_of("type", ChartType, ChartType.BAR),
+        chart_id=section.text("chart_id", required=True),
+        title=_label(section, "title"),
+        type=section.choice("type", ChartType, ChartType.BAR),
         question=Question(
-            metrics=query.list_of_texts("metrics"),
-            dimensions=query.list_of_texts("dimensions"),
-            filters=tuple(_filter(item) for item in query.items("filters")),
-            having=tuple(_having(item) for item in query.items("having")),
-            order_by=query.list_of_texts("order_by"),
-            top=query.whole("top", 0, 10_000, 0),
+            metrics=query.texts("metrics"),
+            dimensions=query.texts("dimensions"),
+            filters=tuple(_filter(item) for item in query.sections("filters")),
+            having=tuple(_having(item) for item in query.sections("having")),
+            order_by=query.texts("order_by"),
+            top=query.integer("top", minimum=0, maximum=10_000) or 0,
         ),
-        rows=query.whole("page_size", 0, 10_000, 0),
+        rows=query.integer("page_size", minimum=0, maximum=10_000) or 0,
         interval_level=level or 0.95,
-        thresholds=tuple(_threshold(item) for item in node.items("thresholds")),
-        grid_columns=node.whole("grid_columns", 1, 12, 6),
+        thresholds=tuple(_threshold(item) for item in section.sections("thresholds")),
+        grid_columns=section.integer("grid_columns", minimum=1, maximum=12) or 6,
     )
 
 
-def _filter(node: Node) -> Filter:
-    node.only("dimension", "any_of", "none_of", "at_least", "below", "last")
+def _filter(section: Section) -> Filter:
+    section.only("dimension", "any_of", "none_of", "at_least", "below", "last")
     return Filter(
-        dimension=node.text("dimension"),
-        any_of=node.list_of_texts("any_of"),
-        none_of=node.list_of_texts("none_of"),
-        at_least=str(node.get("at_least") or ""),
-        below=str(node.get("below") or ""),
-        last=node.whole("last", 0, 10_000, 0),
+        dimension=section.text("dimension", required=True),
+        any_of=section.texts("any_of"),
+        none_of=section.texts("none_of"),
+        at_least=str(section.plain("at_least") or ""),
+        below=str(section.plain("below") or ""),
+        last=section.integer("last", minimum=0, maximum=10_000) or 0,
     )
 
 
-def _having(node: Node) -> MetricFilter:
-    node.only("metric", "at_least", "below")
-    return MetricFilter(node.text("metric"), node.optional_number("at_least"), node.optional_number("below"))
+def _having(section: Section) -> MetricFilter:
+    section.only("metric", "at_least", "below")
+    return MetricFilter(section.text("metric", required=True), section.number("at_least"), section.number("below"))
 
 
-def _threshold(node: Node) -> Threshold:
-    node.only("metric", "value", "severity", "label")
+def _threshold(section: Section) -> Threshold:
+    section.only("metric", "value", "severity", "label")
     return Threshold(
-        metric=node.text("metric"),
-        value=node.number("value"),
-        severity=node.one_of("severity", Severity, Severity.WARNING),
-        label=_label(node, "label") if node.has("label") else Label("", ""),
+        metric=section.text("metric", required=True),
+        value=section.number("value", required=True) or 0.0,
+        severity=section.choice("severity", Severity, Severity.WARNING),
+        label=_label(section, "label") if "label" in section else Label("", ""),
     )
 
 
-def _label(node: Node, key: str) -> Label:
+def _label(section: Section, key: str) -> Label:
     """A text by language, or one text for both."""
-    if isinstance(node.get(key), str):
-        text = node.text(key)
+    if isinstance(section.plain(key), str):
+        text = section.text(key, required=True)
         return Label(text, text)
-    return node.label(key)
+    return read_label(section, key)
