@@ -20,6 +20,8 @@ class SqlDecisionLog:
         self._commits = commits
         self._codec = writer.codec
         self._read = read
+        self.turn = commits.turn
+        """As the port says."""
 
     async def record(self, order: Order | OpenOrder) -> Order:
         """Stores a new order with its decisions and submissions and returns it, or the one that is stored already."""

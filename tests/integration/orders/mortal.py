@@ -88,6 +88,7 @@ class MortalLog:
 
     def __init__(self, log: DecisionLog, life: Life) -> None:
         self._log, self._life = log, life
+        self.turn = log.turn
 
     async def record(self, order: Order | OpenOrder) -> Order:
         self._life.contact()

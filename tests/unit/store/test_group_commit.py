@@ -223,3 +223,40 @@ class _Deadlock(Exception):
 
 def _deadlock() -> Exception:
     return _Deadlock("deadlock detected")
+
+
+async def in_turn(commits: GroupCommit, application_id: str) -> bool:
+    await commits.turn()
+    return await commits.commit(new(application_id))
+
+
+async def test_those_who_wait_for_their_turn_share_the_next_commit(commits: GroupCommit, writer: FakeWriter) -> None:
+    writer.let.clear()
+    first = asyncio.create_task(in_turn(commits, "a"))
+    await writer.began.wait()
+    others = [asyncio.create_task(in_turn(commits, name)) for name in "bcd"]
+    await asyncio.sleep(0)
+    others[1].cancel()
+    writer.let.set()
+    assert await first
+    assert await asyncio.gather(others[0], others[2]) == [True, True]
+    assert writer.batches == [["a"], ["b", "d"]]
+
+
+async def test_a_turn_that_is_not_used_commits_nothing(commits: GroupCommit, writer: FakeWriter) -> None:
+    await asyncio.gather(commits.turn(), commits.turn())
+    assert await in_turn(commits, "a")
+    assert writer.batches == [["a"]]
+
+
+async def test_when_the_store_closes_the_turn_comes_at_once(writer: FakeWriter) -> None:
+    commits = GroupCommit(writer, CommitPace(minimum_gap_seconds=60))
+    assert await in_turn(commits, "a")
+    waiting = asyncio.create_task(in_turn(commits, "b"))
+    await asyncio.sleep(0)
+    await commits.close()
+    with pytest.raises(Unavailable):
+        await waiting
+    with pytest.raises(Unavailable):
+        await in_turn(commits, "c")
+    assert writer.batches == [["a"]]

@@ -66,6 +66,7 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
         self._limits = limits
 
     async def Route(self, request: routing_pb2.RouteRequest, context: _ServicerContext) -> routing_pb2.RouteResponse:
+        await self._use.route.turn()
         application = incoming.application_of(request, self._limits)
         answer = answers.route_answer(await self._use.route(application, current_context()))
         return _serialized(answer, routing_pb2.RouteResponse)

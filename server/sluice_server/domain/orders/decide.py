@@ -63,6 +63,7 @@ class Decisions:
         self._clock = clock
         self._timing = timing
         self._tracer: Tracer = tracer or Untraced()
+        self.turn = log.turn
 
     async def first(
         self,

@@ -16,6 +16,8 @@ class RouteApplication:
 
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions
+        self.turn = decisions.turn
+        """When to begin with a call, reading it included (``DecisionLog.turn``)."""
 
     async def __call__(self, application: Application, context: CallContext) -> RoutedOrder:
         """The order with its decision, which is durable before it is answered.
