@@ -40,6 +40,21 @@ async def test_ratings_show_late_claims_and_what_is_left_without_the_mix(sqlite_
             )
 
 
+async def test_repair_shops_are_rated_by_cost_and_not_by_frequency(sqlite_url: str) -> None:
+    await publish(sqlite_url, portfolio())
+    async with serving(sqlite_url) as client:
+        answer = await client.risk.ListRatings(ratings_pb2.ListRatingsRequest(entity="repair_shop"))
+        assert answer.total_size == 20
+        worst = answer.ratings[0]
+        assert worst.entity_id == "R19"
+        assert worst.mix_adjusted == pytest.approx(519 / 510, rel=1e-6)
+        assert worst.mix_grade != ratings_pb2.RATING_GRADE_UNSPECIFIED
+        with pytest.raises(errors.InvalidArgument):
+            await client.risk.ListRatings(
+                ratings_pb2.ListRatingsRequest(entity="repair_shop", basis=ratings_pb2.RATING_BASIS_CLAIM_FREQUENCY)
+            )
+
+
 async def test_an_anomaly_names_the_claims_to_look_at(sqlite_url: str) -> None:
     told = [evidence_row("repair_shop", "R19", "REPEAT", rank, claim_id) for rank, claim_id in ((1, "K7"), (2, "K3"))]
     await publish(sqlite_url, {**portfolio(), "claim_evidence": told})

@@ -16,7 +16,7 @@ from sluice_server.domain.risk.list_data_versions import ListDataVersionsParams
 from sluice_server.domain.risk.list_ratings import ListRatingsParams
 from sluice_server.domain.risk.paging import Page
 from sluice_server.domain.risk.question import Filter, MetricFilter, Question
-from sluice_server.domain.risk.rated_experience import rated_kinds, scored_kinds
+from sluice_server.domain.risk.rated_experience import listed_kinds, scored_kinds
 from sluice_server.domain.risk.ratings import RatingBasis, RatingGrade
 from sluice_server.domain.risk.semantic_model import SemanticModel
 
@@ -210,7 +210,7 @@ def list_ratings_params(request: ratings_pb2.ListRatingsRequest, model: Semantic
         if number not in grades:
             checks.wrong(f"grades[{i}]", "must be one of A, B, C, D, E")
     params = ListRatingsParams(
-        entity=checks.one_of("entity", request.entity or "channel", rated_kinds(model)),
+        entity=checks.one_of("entity", request.entity or "channel", listed_kinds(model)),
         basis=bases.get(request.basis, RatingBasis.LOSS_RATIO),
         page=checks.page(request.page_size, request.page_token, 50),
         grades=tuple(grades[number] for number in request.grades if number in grades),

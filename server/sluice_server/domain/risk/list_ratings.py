@@ -11,8 +11,9 @@ from sluice_server.domain.risk.experience import check_entity
 from sluice_server.domain.risk.paging import Page, PageTokens
 from sluice_server.domain.risk.portfolio_mix import MixOfVersion
 from sluice_server.domain.risk.ports import RiskReader
-from sluice_server.domain.risk.rated_experience import RatedExperience, rated_kinds
+from sluice_server.domain.risk.rated_experience import RatedExperience, listed_kinds
 from sluice_server.domain.risk.ratings import Rating, RatingBasis, RatingGrade, beside_mix, rate
+from sluice_server.domain.risk.repair_costs import REPAIR_SHOP, check_basis, rate_repair_shops, read_repair_costs
 from sluice_server.domain.risk.semantic_model import SemanticModel
 from sluice_server.domain.risk.variation import AmountVariation
 from sluice_server.domain.risk.version_cache import VersionCache
@@ -56,6 +57,7 @@ class ListRatings:
     def __init__(self, model: SemanticModel, reader: RiskReader, variation: AmountVariation) -> None:
         self._model = model
         self._reader = reader
+        self._variation = variation
         self._experience = RatedExperience(model, reader, variation)
         self._mix = MixOfVersion(model, reader)
         self._tokens = PageTokens("ratings")
@@ -63,7 +65,8 @@ class ListRatings:
 
     async def __call__(self, params: ListRatingsParams, context: CallContext) -> RatingPage:
         """Raises InvalidInput for an unknown kind, InvalidPageToken, DataVersionNotFound, Unavailable."""
-        check_entity(params.entity, rated_kinds(self._model))
+        check_entity(params.entity, listed_kinds(self._model))
+        check_basis(params.entity, params.basis)
         subject = (
             params.entity, params.basis, params.grades, params.entity_ids, params.data_version, params.interval_level
         )  # fmt: skip
@@ -88,6 +91,9 @@ class ListRatings:
         stamp = await self._reader.stamp(data_version)
 
         async def compute() -> RatingsOfVersion:
+            if entity == REPAIR_SHOP:
+                costs = await read_repair_costs(self._model, self._reader, self._variation, stamp)
+                return RatingsOfVersion(stamp, tuple(await asyncio.to_thread(rate_repair_shops, costs, level)))
             experiences, variation = await self._experience.of(entity, basis, stamp)
             ratings = await asyncio.to_thread(rate, experiences, basis, variation, level)
             mix = await self._mix.of(entity, basis, experiences, stamp)

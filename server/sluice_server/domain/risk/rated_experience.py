@@ -13,6 +13,7 @@ from sluice_server.domain.risk.late_claims import MonthDevelopment, read_develop
 from sluice_server.domain.risk.portfolio_mix import MIX_COLUMNS, MIX_TABLE
 from sluice_server.domain.risk.ports import Number, RiskReader
 from sluice_server.domain.risk.ratings import Experience, RatingBasis
+from sluice_server.domain.risk.repair_costs import REPAIR_SHOP
 from sluice_server.domain.risk.result_rows import month_number
 from sluice_server.domain.risk.semantic_model import SemanticModel
 from sluice_server.domain.risk.variation import AmountVariation
@@ -27,6 +28,11 @@ SEGMENT_COLUMNS = ("tier", "region", "category")
 def rated_kinds(model: SemanticModel) -> tuple[str, ...]:
     """The kinds of entities that are rated."""
     return (*model.rated, CUSTOMER_SEGMENT)
+
+
+def listed_kinds(model: SemanticModel) -> tuple[str, ...]:
+    """The kinds of entities that ListRatings rates: those, and repair shops by what a claim costs there."""
+    return (*rated_kinds(model), REPAIR_SHOP)
 
 
 def scored_kinds(model: SemanticModel) -> tuple[str, ...]:
