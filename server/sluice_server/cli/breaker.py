@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 
 from sluice_server.cli.connection import AsJson, output
 from sluice_server.cli.outcome_file import OutcomeFile, Written
-from sluice_server.domain.breaker.model import BreakerPolicy
+from sluice_server.domain.breaker.model import BreakerPolicy, Scope
 from sluice_server.domain.breaker.replay import Replay, SimulatedTrip, Totals
 from sluice_server.domain.breaker.replayed_order import OutOfOrder, moments
 from sluice_server.domain.breaker.sequential import design_test
@@ -74,17 +74,25 @@ def design(
 def replay_file(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV with a header line.")],
     policy_file: Annotated[
-        Path | None, typer.Option("--policy", exists=True, dir_okay=False, help="YAML: field: value.")
+        Path | None,
+        typer.Option(
+            "--policy",
+            exists=True,
+            dir_okay=False,
+            help="YAML: field: value; under scopes: INSURER or INSURER/LINE: those of its own.",
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="field=value of the policy; may be given several times.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a policy would have cut. Columns: at, outcome; if you like insurer, product_line, latency_ms, count."""
-    policy = _policy(policy_file, settings or [])
+    """Say what a policy would have cut. Columns: at, outcome; if you like insurer, product_line, latency_ms, count.
+
+    keep_last_insurer and maximum_cut_basis_points hold in a file of several insurers, by its own traffic."""
+    policy, own = _policies(policy_file, settings or [])
     try:
-        trips, totals, written = _replayed(file, policy)
+        trips, totals, written = _replayed(file, policy, own)
     except InvalidInput as invalid:
         raise typer.BadParameter("; ".join(f"{v.field}: {v.description}" for v in invalid.violations)) from None
     if as_json:
@@ -114,14 +122,16 @@ def replay_file(
     )
 
 
-def _replayed(file: Path, policy: BreakerPolicy) -> tuple[list[SimulatedTrip], Totals, Written]:
+def _replayed(
+    file: Path, policy: BreakerPolicy, own: Mapping[Scope, BreakerPolicy]
+) -> tuple[list[SimulatedTrip], Totals, Written]:
     """While it is read, if it is in the order of time; else after all of it is read and sorted."""
-    orders, replay = OutcomeFile(file), Replay(policy)
+    orders, replay = OutcomeFile(file), Replay(policy, own)
     try:
         steps = replay.steps(moments(orders, policy.backlog_grace_seconds))
         trips = [trip for trip in steps if trip is not None]
     except OutOfOrder:
-        replay = Replay(policy)
+        replay = Replay(policy, own)
         trips = list(replay.run(orders))
     return trips, replay.totals, orders.written
 
@@ -136,8 +146,8 @@ def _trip_as_json(trip: SimulatedTrip, written: Written) -> dict[str, Any]:
     }
 
 
-def _policy(file: Path | None, settings: list[str]) -> BreakerPolicy:
-    """The default policy with a file's fields, then with those of ``--set``."""
+def _policies(file: Path | None, settings: list[str]) -> tuple[BreakerPolicy, dict[Scope, BreakerPolicy]]:
+    """The default policy with a file's fields, then with those of ``--set``; and what scopes have of their own."""
     changes: dict[str, Any] = {}
     if file is not None:
         try:
@@ -155,7 +165,15 @@ def _policy(file: Path | None, settings: list[str]) -> BreakerPolicy:
             changes[name.strip()] = YAML(typ="safe").load(value)
         except YAMLError:
             raise typer.BadParameter(f"--set {setting!r}: {value!r} is not a value") from None
-    return replace(DEFAULT, **dict(_typed(changes)))
+    scopes = changes.pop("scopes", None) or {}
+    if not isinstance(scopes, dict) or not all(isinstance(own, dict) for own in scopes.values()):
+        raise typer.BadParameter("scopes: must be a map from INSURER or INSURER/LINE to a map of fields")
+    policy = replace(DEFAULT, **dict(_typed(changes)))
+    named = {Scope(*str(name).split("/", 1)): dict(_typed(own)) for name, own in scopes.items()}
+    # A product line has what its insurer has, but for what is its own.
+    return policy, {
+        scope: replace(policy, **(named.get(Scope(scope.insurer_id), {}) | own)) for scope, own in named.items()
+    }
 
 
 def _typed(changes: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from sluice_server.domain.breaker.model import BreakerPolicy, EvidenceKind
+from sluice_server.domain.breaker.model import BreakerPolicy, EvidenceKind, Scope
 from sluice_server.domain.breaker.replay import BREATH, Replay
 from sluice_server.domain.breaker.replayed_order import ReplayedOrder
 from sluice_server.domain.breaker.simulation import SimulateBreaker
@@ -173,3 +174,42 @@ def test_a_draft_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(InvalidInput) as refused:
         Replay(BreakerPolicy(window_seconds=0, slow_rate=2))
     assert {v.field for v in refused.value.violations} >= {"policy.window_seconds", "policy.slow_rate"}
+
+
+def test_the_last_insurer_is_kept_in_a_file_of_several() -> None:
+    failing = [
+        order(n + part, FAILED if n >= 100 else SUCCESS, insurer=f"insurer-{name}")
+        for n in range(200)
+        for part, name in ((0, "a"), (0.5, "b"))
+    ]
+    assert scopes_of(failing) == ["insurer-a"]
+    alone = [each for each in failing if each.insurer_id == "insurer-b"]
+    assert scopes_of(alone) == ["insurer-b"]
+
+
+@pytest.mark.parametrize(("limit", "cut"), [(5_000, []), (7_000, ["insurer-a"])])
+def test_no_more_than_a_part_of_the_files_traffic_is_cut(limit: int, cut: list[str]) -> None:
+    """Two thirds of the orders are insurer A's."""
+    failing = [
+        order(n + part, FAILED if n >= 100 and name == "a" else SUCCESS, insurer=f"insurer-{name}")
+        for n in range(200)
+        for part, name in ((0, "a"), (0.3, "a"), (0.6, "b"))
+    ]
+    trips = Replay(BreakerPolicy(maximum_cut_basis_points=limit)).run(failing)
+    assert [str(trip.evidence.scope) for trip in trips] == cut
+
+
+def test_a_product_line_may_have_a_policy_of_its_own() -> None:
+    """Where the test does not trip: half of the orders fail, every other one."""
+    policy = BreakerPolicy(normal_failure_rate=0.4, failure_rate=0.9)
+    own = {Scope("insurer-b", "screen"): replace(policy, failure_rate=0.4)}
+    orders = [order(n, FAILED if n % 2 else SUCCESS, line=("screen", "tv")[n // 2 % 2]) for n in range(200)]
+    assert list(Replay(policy).run(orders)) == []
+    assert {str(trip.evidence.scope) for trip in Replay(policy, own).run(orders)} == {"insurer-b/screen"}
+
+
+def test_in_a_replay_all_have_the_same_grace() -> None:
+    own = {Scope("insurer-b"): BreakerPolicy(backlog_grace_seconds=20.0)}
+    with pytest.raises(InvalidInput) as refused:
+        Replay(BreakerPolicy(), own)
+    assert [v.field for v in refused.value.violations] == ["policy.scopes.insurer-b.backlog_grace_seconds"]

@@ -81,17 +81,19 @@ POLICIES = st.builds(
     backlog_count=st.sampled_from((2, 20)),
     rate_window_seconds=st.sampled_from((1.0, 60.0, 600.0)),
     normal_failure_rate=st.sampled_from((0.02, 0.3)),
+    maximum_cut_basis_points=st.sampled_from((3_000, 6_000, 10_000)),
+    keep_last_insurer=st.booleans(),
     mean_orders_between_false_cuts=st.sampled_from((1e3, 1e10)),
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(POLICIES, ORDERS)
 def test_any_orders_are_judged_like_one_by_one(policy: BreakerPolicy, orders: list[ReplayedOrder]) -> None:
     assert_same(policy, orders)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_hours_of_counts_a_minute_with_outages_are_judged_like_one_by_one(seed: int) -> None:
     """Long enough that what is normal is learned, up and down, and lines and insurers are cut and come back."""
     draw, orders = random.Random(seed), []
@@ -114,8 +116,8 @@ def test_hours_of_counts_a_minute_with_outages_are_judged_like_one_by_one(seed: 
 
 def test_the_traces_of_the_bench_are_judged_like_one_by_one() -> None:
     for trace in (*outages(), *calm_times()):
-        in_minutes = [replace(order, at=order.at.replace(second=0, microsecond=0)) for order in trace.orders[::8]]
-        assert_same(BreakerPolicy(), trace.orders[::8])
+        in_minutes = [replace(order, at=order.at.replace(second=0, microsecond=0)) for order in trace.orders[::16]]
+        assert_same(BreakerPolicy(), trace.orders[::16])
         assert_same(BreakerPolicy(), in_minutes)
 
 

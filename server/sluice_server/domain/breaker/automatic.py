@@ -58,7 +58,7 @@ class AutomaticChanges:
             return False
         traffic: Mapping[Scope, int] = {}
         began = evidence.first_failure_at or evidence.at
-        if limits_traffic(breaker):
+        if limits_traffic(breaker.policy):
             async with self._store.read() as uow:
                 traffic = await read_traffic(uow, began)
         because = kept_because(breaker, breakers, traffic)
@@ -72,7 +72,7 @@ class AutomaticChanges:
                 if not await _unchanged(uow, breaker):
                     return True
                 # Once more on what is stored now: another insurer may have been cut at the same moment.
-                traffic = await read_traffic(uow, began) if limits_traffic(breaker) else {}
+                traffic = await read_traffic(uow, began) if limits_traffic(breaker.policy) else {}
                 if kept_because(breaker, await uow.breakers.list(), traffic):
                     return False
                 author, now = sluice(summary(evidence)), self._clock.now()

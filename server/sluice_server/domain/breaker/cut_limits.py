@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from sluice_server.domain.breaker.machine import admission
-from sluice_server.domain.breaker.model import Breaker, Scope
+from sluice_server.domain.breaker.model import Breaker, BreakerPolicy, Scope
 from sluice_server.domain.unit_of_work import UnitOfWork
 
 TRAFFIC_WINDOW = timedelta(minutes=30)
@@ -20,9 +20,9 @@ NO_LIMIT_BASIS_POINTS = 10_000
 _MOST_INCIDENTS = 1_000
 
 
-def limits_traffic(breaker: Breaker) -> bool:
-    """Whether its policy has a limit for which the traffic must be known."""
-    return breaker.policy.maximum_cut_basis_points < NO_LIMIT_BASIS_POINTS
+def limits_traffic(policy: BreakerPolicy) -> bool:
+    """Whether it has a limit for which the traffic must be known."""
+    return policy.maximum_cut_basis_points < NO_LIMIT_BASIS_POINTS
 
 
 async def read_traffic(uow: UnitOfWork, began: datetime) -> Mapping[Scope, int]:
@@ -48,7 +48,7 @@ def kept_because(breaker: Breaker, breakers: Iterable[Breaker], traffic: Mapping
     others = (part for insurer, part in admitted.items() if insurer != breaker.scope.insurer_id)
     if breaker.policy.keep_last_insurer and not any(others):
         return "it is the only insurer that still takes traffic"
-    if not limits_traffic(breaker):
+    if not limits_traffic(breaker.policy):
         return ""
     counted = {each: orders for each, orders in traffic.items() if not line or each.product_line == line}
     total = sum(counted.values())

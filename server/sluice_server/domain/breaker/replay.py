@@ -2,20 +2,21 @@
 
 The very code that judges live traffic (``EvidenceBook``) at the speed of the data: each order is judged when it ends,
 or when it is late; of a run of like orders those are left out whose judgement is certain to change nothing. There is a
-breaker for every insurer and for every product line that the orders name; a policy's
-rules about the last insurer and about panic are left out. A cut ends, as if a person had restored traffic at the best
-moment, when nothing trips any more, the sequential test is back at zero and new orders do not hang. (Live a cut insurer
-is asked nothing; here what it would have answered is known.)
+breaker for every insurer and for every product line that the orders name. The rules about the last insurer and about
+panic hold among the insurers that the orders have named so far, where these are more than one. A cut ends, as if a
+person had restored traffic at the best moment, when nothing trips any more, the sequential test is back at zero and new
+orders do not hang. (Live a cut insurer is asked nothing; here what it would have answered is known.)
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sluice_server.domain.breaker.commands import ALWAYS, new_breaker
+from sluice_server.domain.breaker.cut_limits import limits_traffic
 from sluice_server.domain.breaker.evidence import CONTRASTING, FAILURES, ScopeEvidence
 from sluice_server.domain.breaker.evidence_book import EvidenceBook
 from sluice_server.domain.breaker.evidence_source import OutcomeRecord
@@ -23,6 +24,7 @@ from sluice_server.domain.breaker.machine import BreakerEvent, Facts, advance
 from sluice_server.domain.breaker.model import Breaker, BreakerPolicy, BreakerState, Evidence, EvidenceKind, Scope
 from sluice_server.domain.breaker.policy import policy_violations
 from sluice_server.domain.breaker.replayed_order import BEGINS, IS_LATE, Moment, ReplayedOrder, sorted_moments
+from sluice_server.domain.breaker.replayed_traffic import ReplayedTraffic
 from sluice_server.domain.breaker.waiting import WaitingOrders
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.orders.model import Outcome, SubmissionKind
@@ -56,12 +58,22 @@ BREATH = 100
 class Replay:
     """Replays orders in the order of time. ``totals`` grows with it."""
 
-    def __init__(self, policy: BreakerPolicy) -> None:
-        """Raises InvalidInput with every violation (``policy.<field>``)."""
+    def __init__(self, policy: BreakerPolicy, own: Mapping[Scope, BreakerPolicy] | None = None) -> None:
+        """``own``: of insurers and product lines that have another policy; a product line without has its insurer's.
+        Raises InvalidInput with every violation (``policy.<field>``)."""
+        self._own = own or {}
         violations = [Violation(f"policy.{name}", text) for name, text in policy_violations(policy)]
+        for scope, each in self._own.items():
+            violations += [Violation(f"policy.scopes.{scope}.{name}", text) for name, text in policy_violations(each)]
+            if each.backlog_grace_seconds != policy.backlog_grace_seconds:
+                # An order is late at one moment.
+                text = "must be the same for all in a replay"
+                violations.append(Violation(f"policy.scopes.{scope}.backlog_grace_seconds", text))
         if violations:
             raise InvalidInput(violations)
         self.policy = policy
+        self._limited = any(limits_traffic(each) for each in (policy, *self._own.values()))
+        self._traffic = ReplayedTraffic()
         self._book = EvidenceBook()
         self._scopes: dict[tuple[str, str], tuple[_Scope, ...]] = {}
         self.totals = Totals()
@@ -108,11 +120,15 @@ class Replay:
 
     def _make(self, insurer_id: str, line: str) -> tuple[_Scope, ...]:
         """The scopes that an order counts for, its product line first."""
+        self._traffic.insurers.add(insurer_id)
         names = dict.fromkeys((Scope(insurer_id, line), Scope(insurer_id)))
         known = self._book.scopes()
-        self._book.follow([new_breaker(scope, ALWAYS, self.policy) for scope in names if scope not in known])
+        self._book.follow([new_breaker(scope, ALWAYS, self._policy_of(scope)) for scope in names if scope not in known])
         made = {each.name: each for scopes in self._scopes.values() for each in scopes}
         return tuple(made.get(scope) or _Scope(known[scope]) for scope in names)
+
+    def _policy_of(self, scope: Scope) -> BreakerPolicy:
+        return self._own.get(scope) or self._own.get(Scope(scope.insurer_id)) or self.policy
 
     def _count(self, order: ReplayedOrder, count: int, scopes: tuple[_Scope, ...], *, cut: bool) -> None:
         """So many like orders are decided."""
@@ -127,6 +143,8 @@ class Replay:
                 whole.waiting.begins(decided_at, name, count)
         if cut and order.outcome is None:
             self.totals.orders_saved += count
+        if self._limited:
+            self._traffic.count(decided_at, line.name, count)
 
     def _is_late(self, number: int, order: ReplayedOrder, scopes: tuple[_Scope, ...]) -> None:
         line, whole = scopes[0], scopes[-1]
@@ -159,15 +177,16 @@ class Replay:
             return 0
         if outcome not in CONTRASTING:
             return order.count if looked or not (line.known.suspicious or whole.known.suspicious) else 0
-        failed, slow = outcome in FAILURES, order.latency_seconds > self.policy.slow_seconds
+        failed = outcome in FAILURES
         # What is not counted for the insurer does not change it.
         counted = [line] if line.cut or whole is line else [line, whole]
         certain = math.inf
         for scope in counted:
             if scope.cut:
                 certain = min(certain, scope.orders_that_leave_it_cut(at, failed=failed))
-            elif not whole.cut:
+            elif not whole.cut and not (looked and scope.kept):
                 # (While all of the insurer is cut, nothing else of it can be.)
+                slow = order.latency_seconds > scope.known.breaker.policy.slow_seconds
                 certain = min(certain, scope.known.orders_without_effect(at, failed=failed, slow=slow))
         return int(min(certain, order.count))
 
@@ -177,14 +196,26 @@ class Replay:
         for scope in scopes:
             if scope.cut:
                 self._end_cut(scope, at)
+            scope.kept = False
         suspects = [scope.known for scope in scopes if scope.known.suspicious]
         if not suspects:
             return
         to_cut = self._book.insurer(scopes[0].name.insurer_id).to_cut(suspects, at)
+        kept = False
         for scope in scopes:
-            if scope.known in to_cut:
+            if scope.known not in to_cut:
+                continue
+            if self._keeps(scope):
+                kept = True
+            else:
                 yield SimulatedTrip(at, scope.known.evidence(at), scope.orders)
                 self._cut(scope, at, scopes[-1])
+        for scope in scopes:
+            # More orders like these make its share no smaller.
+            scope.kept = kept and self._keeps(scope)
+
+    def _keeps(self, scope: _Scope) -> bool:
+        return self._traffic.keeps(scope.known.breaker, (each.breaker for each in self._book.scopes().values()))
 
     def _cut(self, scope: _Scope, at: datetime, whole: _Scope) -> None:
         scope.cut = True
@@ -209,12 +240,14 @@ class Replay:
 
     def _change(self, breaker: Breaker) -> None:
         self._book.follow([replace(breaker, version=breaker.version + 1)])
+        cut = any(scope.cut for scopes in self._scopes.values() for scope in scopes)
+        self._traffic.cuts_stand(any_stands=cut)
 
 
 class _Scope:
     """A breaker in a replay."""
 
-    __slots__ = ("cut", "known", "name", "orders", "waiting")
+    __slots__ = ("cut", "kept", "known", "name", "orders", "waiting")
 
     def __init__(self, known: ScopeEvidence) -> None:
         self.known = known
@@ -222,6 +255,8 @@ class _Scope:
         self.waiting = WaitingOrders(known)
         self.orders = 0
         self.cut = False
+        self.kept = False
+        """A rule kept it in this moment, although it trips."""
 
     def orders_that_leave_it_cut(self, at: datetime, *, failed: bool) -> float:
         """How many further outcomes do not end the cut, which was looked at in this moment."""
