@@ -239,7 +239,7 @@ async def test_those_who_wait_for_their_turn_share_the_next_commit(commits: Grou
     others[1].cancel()
     writer.let.set()
     assert await first
-    assert await asyncio.gather(others[0], others[2]) == [True, True]
+    assert list(await asyncio.gather(others[0], others[2])) == [True, True]
     assert writer.batches == [["a"], ["b", "d"]]
 
 
