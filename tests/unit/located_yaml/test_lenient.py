@@ -7,7 +7,7 @@ from enum import StrEnum
 import pytest
 
 from sluice_server.domain.located_yaml import Mistakes, Section, read_section
-from sluice_server.domain.located_yaml.tree import MAXIMUM_DEPTH, MAXIMUM_REPEATED
+from sluice_server.domain.located_yaml.reader import MAXIMUM_DEPTH, MAXIMUM_REPEATED
 
 
 class Colour(StrEnum):

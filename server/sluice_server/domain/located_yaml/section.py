@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 from sluice_server.domain.located_yaml.mistakes import Mistakes
-from sluice_server.domain.located_yaml.tree import Tree, line_at, plain_value, read_tree
+from sluice_server.domain.located_yaml.reader import read_tree
+from sluice_server.domain.located_yaml.tree import Tree, line_at, plain_value
 from sluice_server.domain.suggestion import suggestion
 
 E = TypeVar("E", bound=StrEnum)
