@@ -16,7 +16,7 @@ from pathlib import Path
 from sluice_server.cli.chart_drawing import draw
 from sluice_server.cli.chart_store import render_from_store
 from sluice_server.domain.risk.charts.dashboard_yaml import shipped_dashboards
-from sluice_server.domain.risk.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
 from tests.bench.report import Row, report
 from tests.integration.risk.published import publish
 from tests.unit.risk.charts.pictures import rows

@@ -10,10 +10,10 @@ import numpy as np
 from sluice_flink.generate.catalogue import CATEGORIES, FAULTS, PRODUCT_LINES
 from sluice_flink.generate.claims import DENIED
 from sluice_flink.generate.portfolio import Portfolio, days
+from sluice_server.domain.risk.anomalies.screening import Screened, ShopFaultSums, ShopPartSums, StoreSums
 from sluice_server.domain.risk.any_table.abnormal import area_under_curve
 from sluice_server.domain.risk.models.columns import Codes, Floats
-from sluice_server.domain.risk.ratings import Experience
-from sluice_server.domain.risk.screening import Screened, ShopFaultSums, ShopPartSums, StoreSums
+from sluice_server.domain.risk.ratings.grades import Experience
 
 BANDS = 3
 

@@ -30,7 +30,7 @@ from sluice_server.api.risk import render, wire
 from sluice_server.api.risk.charts_render import chart as as_message
 from sluice_server.domain.context import Actor, CallContext
 from sluice_server.domain.risk.charts.dashboard_yaml import shipped_dashboards
-from sluice_server.domain.risk.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
 from sluice_server.store.risk import ColumnReader, RiskStoreReader
 from tests.bench.report import Row, report

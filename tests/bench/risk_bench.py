@@ -15,14 +15,14 @@ import numpy as np
 
 from sluice_flink.generate.planted import DRIFT_FACTOR, SURGE_FACTOR, SURGE_MONTHS
 from sluice_flink.generate.portfolio import generate_portfolio
+from sluice_server.domain.risk.anomalies.list_anomalies import DEFAULT_FALSE_DISCOVERY_RATE
+from sluice_server.domain.risk.anomalies.screening import screen_shops, screen_stores
 from sluice_server.domain.risk.any_table.abnormal import AbnormalEntity, area_under_curve, find_abnormal
 from sluice_server.domain.risk.any_table.groups import find_groups
 from sluice_server.domain.risk.groups.group import GroupSearch
-from sluice_server.domain.risk.late_claims import develop
-from sluice_server.domain.risk.list_anomalies import DEFAULT_FALSE_DISCOVERY_RATE
 from sluice_server.domain.risk.models.columns import Floats, TextColumn
-from sluice_server.domain.risk.ratings import RatingBasis, RatingGrade, rate
-from sluice_server.domain.risk.screening import screen_shops, screen_stores
+from sluice_server.domain.risk.ratings.grades import RatingBasis, RatingGrade, rate
+from sluice_server.domain.risk.ratings.late_claims import develop
 from tests.bench import charts, drifting, fremtpl2, queries
 from tests.bench.planted import Found, claim_columns, device_experience, fault_sums, judge, shop_sums, store_sums
 from tests.bench.planted_changes import ChangesFound, changes_found

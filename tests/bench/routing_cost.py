@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sluice_server.api.routing import applications
-from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.model import Application, Decision
 from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import Admission, TrafficSnapshot
+from sluice_server.domain.routing.source.compile import compile_plan
 from tests.bench import plans
 from tests.bench.servers import application
 

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from sluice_flink.risk_store import POSTGRES_SCHEMA, RiskTables
 from sluice_flink.sql_files import TableSchema, result_tables
-from sluice_server.domain.risk.model_yaml import shipped_model
-from sluice_server.domain.risk.semantic_model import ResultTable
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.semantic_model import ResultTable
 from sluice_server.store.risk import tables as reader_tables
 
 MODEL = shipped_model()

@@ -15,8 +15,8 @@ from sluice_server.domain.risk.alerts.stream import StreamSeries
 from sluice_server.domain.risk.alerts.use_cases import AlertUseCases, build_alert_use_cases
 from sluice_server.domain.risk.charts.use_cases import build_chart_use_cases
 from sluice_server.domain.risk.groups.read import ListRiskGroups
-from sluice_server.domain.risk.model_yaml import shipped_model
 from sluice_server.domain.risk.pricing.use_cases import build_pricing_use_cases
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
 from sluice_server.runtime.lifecycle import Application, Platform, Server, Service
 from sluice_server.store import SqlStore, open_store

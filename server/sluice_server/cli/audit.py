@@ -17,8 +17,8 @@ from sluice.client import Sluice
 from sluice.insurer.v1 import audit_pb2
 from sluice.insurer.v1 import insurer_control_pb2 as pb
 from sluice_server.cli.connection import DEFAULT_ADDRESS, Address, AsJson, output, print_json, problems, server
-from sluice_server.domain.breaker.audit_chain import ChainCheck, ChainHead
-from sluice_server.domain.breaker.ports import AuditEvent, ChainLink
+from sluice_server.domain.audit.chain import ChainCheck, ChainHead
+from sluice_server.domain.audit.event import AuditEvent, ChainLink
 
 app = typer.Typer(no_args_is_help=True, help="The audit trail: who changed what and why, chained by hashes.")
 

@@ -9,8 +9,8 @@ from sluice_server.domain.errors import RiskResourceNotFound
 from sluice_server.domain.risk.charts.dashboard_yaml import load_chart, load_dashboard, shipped_dashboards
 from sluice_server.domain.risk.charts.definition import Chart, Language
 from sluice_server.domain.risk.charts.render_chart import RenderChart, RenderChartParams
-from sluice_server.domain.risk.model_yaml import shipped_model
-from sluice_server.domain.risk.semantic_model import SemanticModel
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.semantic_model import SemanticModel
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
 from sluice_server.store.risk import RiskStoreReader
 

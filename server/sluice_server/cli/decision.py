@@ -20,9 +20,9 @@ from sluice_server.api.routing import applications, recorded
 from sluice_server.cli.connection import DEFAULT_ADDRESS, ActorName, Address, AsJson, output, problems, server
 from sluice_server.domain.errors import SluiceError
 from sluice_server.domain.identity import made_at
-from sluice_server.domain.routing.compile import compile_plan, content_hash
 from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import StoredPlan
+from sluice_server.domain.routing.source.compile import compile_plan, content_hash
 from sluice_server.domain.routing.verify import Difference, Verification, verify_decision
 from sluice_server.domain.routing.weights import FAILED_BEFORE
 

@@ -28,9 +28,9 @@ from sluice_server.cli.connection import (
     server,
 )
 from sluice_server.cli.files import read_text
-from sluice_server.domain.routing.compile import check_plan
-from sluice_server.domain.routing.findings import Finding, Severity, errors, warnings
-from sluice_server.domain.routing.schema import plan_schema
+from sluice_server.domain.routing.source.compile import check_plan
+from sluice_server.domain.routing.source.findings import Finding, Severity, errors, warnings
+from sluice_server.domain.routing.source.schema import plan_schema
 
 app = typer.Typer(help="Check, store, activate and read plans (分流配置).", no_args_is_help=True)
 

@@ -18,8 +18,8 @@ from sluice.routing.v1 import routing_pb2
 from sluice_server.cli.connection import DEFAULT_ADDRESS, ActorName, Address, AsJson, output, problems, server
 from sluice_server.cli.files import read_text
 from sluice_server.domain.errors import InvalidPlan
-from sluice_server.domain.routing.compare import ChangeKind, PartChange, compare_plans, document_of
-from sluice_server.domain.routing.document import PlanDocument
+from sluice_server.domain.routing.source.compare import ChangeKind, PartChange, compare_plans, document_of
+from sluice_server.domain.routing.source.document import PlanDocument
 
 _PLACE = "FILE|VERSION"
 _SIGNS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.CHANGED: "~", ChangeKind.MOVED: "↕"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol, Self
 
+from sluice_server.domain.audit.event import AuditLog
 from sluice_server.domain.breaker.evidence_source import EvidenceSource
 from sluice_server.domain.breaker.ports import (
     AlarmOutbox,
-    AuditLog,
     BreakerRepository,
     IncidentRepository,
     InsurerRepository,

@@ -47,17 +47,17 @@ from sluice_server.domain.risk.charts.warm import WarmCharts
 from sluice_server.domain.risk.facts import RiskFactsBoard
 from sluice_server.domain.risk.groups.find import RiskGroupsDue
 from sluice_server.domain.risk.groups.read import ListRiskGroups
-from sluice_server.domain.risk.model_yaml import load_model, shipped_model
 from sluice_server.domain.risk.pricing.use_cases import build_pricing_use_cases
 from sluice_server.domain.risk.pricing.validate_active import ValidateActiveModel
-from sluice_server.domain.risk.semantic_model import SemanticModel
+from sluice_server.domain.risk.semantic.model_yaml import load_model, shipped_model
+from sluice_server.domain.risk.semantic.semantic_model import SemanticModel
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
 from sluice_server.domain.routing.active import ActivePlan, PlanPreparation, PlanRefresh
 from sluice_server.domain.routing.catalogue import GetPlan, ListPlans
 from sluice_server.domain.routing.explain import ExplainRoute
 from sluice_server.domain.routing.publish import ActivatePlan, CreatePlan, ValidatePlan
 from sluice_server.domain.routing.simulate import SimulatePlan
-from sluice_server.domain.routing.surroundings import Surroundings
+from sluice_server.domain.routing.source.surroundings import Surroundings
 from sluice_server.insurers.directory import ConfiguredAdapters, build_adapters, open_adapters
 from sluice_server.runtime.alert_evaluation import AlertEvaluationWorker
 from sluice_server.runtime.breaker_metrics import BreakerMetrics

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from sluice_server.api.routing.limits import RequestLimits
-from sluice_server.domain.routing.limits import PlanLimits
+from sluice_server.domain.routing.source.limits import PlanLimits
 
 _PLAN = PlanLimits()
 _REQUEST = RequestLimits()

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import RowMapping, Select, insert, select, update
 
-from sluice_server.domain.breaker.audit_chain import FIELDS, ChainHead, chained
-from sluice_server.domain.breaker.ports import AuditEvent, ChainLink
+from sluice_server.domain.audit.chain import FIELDS, ChainHead, chained
+from sluice_server.domain.audit.event import AuditEvent, ChainLink
 from sluice_server.store.session import Session
 from sluice_server.store.tables import audit_chain, audit_events
 from sluice_server.store.types import as_stored

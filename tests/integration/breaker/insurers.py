@@ -11,10 +11,10 @@ from sluice_server.domain.errors import InsurerNotConfigured
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.model import Outcome
 from sluice_server.domain.orders.ports import InsurerAdapter, SubmissionRequest, SubmissionResult
-from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.model import Application, Channel, Device
 from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import TrafficSnapshot
+from sluice_server.domain.routing.source.compile import compile_plan
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 A, B, C = "insurer-a", "insurer-b", "insurer-c"

@@ -8,13 +8,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from sluice_server.domain.audit.event import AuditEvent
 from sluice_server.domain.breaker.board import BreakerBoard
 from sluice_server.domain.breaker.commands import Command
 from sluice_server.domain.breaker.control import Confirmation
 from sluice_server.domain.breaker.incidents import IncidentView
 from sluice_server.domain.breaker.model import Breaker, BreakerPolicy, BreakerState, Scope
 from sluice_server.domain.breaker.operational_alarms import OperationalAlarms
-from sluice_server.domain.breaker.ports import Alarm, AuditEvent, Capacity, Insurer
+from sluice_server.domain.breaker.ports import (
+    Alarm,
+    Capacity,
+    Insurer,
+)
 from sluice_server.domain.breaker.recovery import RetryProgress
 from sluice_server.domain.breaker.use_cases import insurer_control_use_cases
 from sluice_server.domain.breaker.watch import BreakerWatch

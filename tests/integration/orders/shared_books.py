@@ -9,8 +9,8 @@ from fractions import Fraction
 
 from sluice_server.domain.breaker.ports import Capacity
 from sluice_server.domain.orders.model import Order
-from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.ports import TrafficSnapshot
+from sluice_server.domain.routing.source.compile import compile_plan
 from tests.integration.orders.world import A, B, C, HandTraffic, World, a_world
 
 SHARES = {A: 5000, B: 3000, C: 2000}

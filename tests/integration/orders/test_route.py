@@ -11,7 +11,7 @@ from sluice_server.domain.errors import ApplicationConflict, NoActivePlan, NoRul
 from sluice_server.domain.orders.decide import RoutedOrder
 from sluice_server.domain.orders.model import OrderState, Outcome
 from sluice_server.domain.orders.report import OutcomeReport
-from sluice_server.domain.routing.compile import compile_plan
+from sluice_server.domain.routing.source.compile import compile_plan
 from tests.integration.orders.world import PLAN, A, B, C, World, application, context
 
 

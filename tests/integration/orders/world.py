@@ -42,10 +42,10 @@ from sluice_server.domain.orders.retry import RetryOrders
 from sluice_server.domain.orders.route import RouteApplication
 from sluice_server.domain.orders.submit import SubmitApplication
 from sluice_server.domain.orders.timing import OrderTiming
-from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.model import Application, Channel, Device
 from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import Admission, TrafficSnapshot
+from sluice_server.domain.routing.source.compile import compile_plan
 from sluice_server.domain.unit_of_work import Store
 from sluice_server.store import SqlStore, open_store
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sluice_server.domain.risk.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
 from sluice_server.store.risk import RiskStoreReader
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sluice_server.domain.risk.model_yaml import shipped_model
-from sluice_server.domain.risk.planner import plan_query
 from sluice_server.domain.risk.ports import RiskReader, TableQuery
-from sluice_server.domain.risk.question import Filter, MetricFilter, Question
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.planner import plan_query
+from sluice_server.domain.risk.semantic.question import Filter, MetricFilter, Question
 from sluice_server.store.risk import ColumnReader, RiskStoreReader
 from tests.integration.risk.published import publish
 from tests.unit.risk.fake_reader import FakeRiskReader

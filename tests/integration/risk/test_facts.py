@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sluice_server.domain.risk.facts import RiskFactsBoard
-from sluice_server.domain.risk.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
 from sluice_server.domain.routing.ports import RiskNeed
 from sluice_server.store.risk import RiskStoreReader

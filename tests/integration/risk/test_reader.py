@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 
 from sluice_server.domain.errors import DataVersionNotFound, Unavailable
 from sluice_server.domain.risk.data_version import DataVersionState
-from sluice_server.domain.risk.model_yaml import shipped_model
-from sluice_server.domain.risk.planner import plan_query
-from sluice_server.domain.risk.question import Question
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.planner import plan_query
+from sluice_server.domain.risk.semantic.question import Question
 from sluice_server.store.risk import RiskStoreReader
 from sluice_server.store.risk.engine import create_reader_engine
 from sluice_server.store.risk.tables import RiskTables

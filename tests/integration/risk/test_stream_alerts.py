@@ -18,8 +18,8 @@ from sluice_server.domain.risk.alerts.rule import AlertRule, Comparison
 from sluice_server.domain.risk.alerts.save import SaveAlertRuleParams
 from sluice_server.domain.risk.alerts.stream import StreamSeries
 from sluice_server.domain.risk.alerts.use_cases import AlertUseCases, build_alert_use_cases
-from sluice_server.domain.risk.model_yaml import shipped_model
-from sluice_server.domain.risk.question import Filter
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.question import Filter
 from sluice_server.store import SqlStore, open_store
 from sluice_server.store.risk import RiskStoreReader
 

@@ -12,7 +12,7 @@ from sluice_server.domain.risk.alerts.ports import AlertFilter
 from sluice_server.domain.risk.alerts.raise_warning import RaiseWarning, RiskWarning
 from sluice_server.domain.risk.alerts.replay import AlertState
 from sluice_server.domain.risk.alerts.rule import Severity
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.semantic_model import Label
 from sluice_server.store import SqlStore, open_store
 from tests.support.alarms import HandClock
 

@@ -9,10 +9,10 @@ import pytest
 
 from sluice_server.domain.errors import ApplicationConflict, InvalidPlan, NoActivePlan, PlanNotFound
 from sluice_server.domain.routing.active import ActivePlan, PlanPreparation, PlanRefresh
-from sluice_server.domain.routing.compile import content_hash
 from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import StoredPlan
 from sluice_server.domain.routing.publish import Activation
+from sluice_server.domain.routing.source.compile import content_hash
 from sluice_server.domain.unit_of_work import Store
 from tests.integration.routing.world import CONTEXT, PlanRoom
 from tests.unit.routing.builders import APPLICATION, PLAN, application

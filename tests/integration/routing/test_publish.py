@@ -14,10 +14,10 @@ from sluice_server.domain.errors import (
     RequestIdConflict,
     StaleEtag,
 )
-from sluice_server.domain.routing.compile import content_hash
-from sluice_server.domain.routing.findings import Severity
 from sluice_server.domain.routing.ports import StoredPlan
 from sluice_server.domain.routing.publish import Activated, Activation, PlanDraft
+from sluice_server.domain.routing.source.compile import content_hash
+from sluice_server.domain.routing.source.findings import Severity
 from tests.integration.routing.world import CONTEXT, PlanRoom
 from tests.unit.routing.builders import APPLICATION, PLAN
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pytest
 
 from sluice_server.domain.errors import PlanNotActivatable, PlanNotFound
-from sluice_server.domain.routing.findings import Severity
 from sluice_server.domain.routing.publish import ActivatePlan, Activation, CreatePlan, PlanDraft, ValidatePlan
-from sluice_server.domain.routing.surroundings import Surroundings
+from sluice_server.domain.routing.source.findings import Severity
+from sluice_server.domain.routing.source.surroundings import Surroundings
 from tests.integration.routing.world import CONTEXT, PlanRoom
 
 SOURCE = """\

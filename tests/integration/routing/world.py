@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sluice_server.domain.breaker.ports import AuditEvent, Capacity, Insurer
+from sluice_server.domain.audit.event import AuditEvent
+from sluice_server.domain.breaker.ports import (
+    Capacity,
+    Insurer,
+)
 from sluice_server.domain.context import Actor, CallContext
 from sluice_server.domain.orders.decide import Decisions
 from sluice_server.domain.orders.route import RouteApplication

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from sluice_server.domain.audit.event import AuditEvent
 from sluice_server.domain.breaker.model import (
     Breaker,
     BreakerMode,
@@ -15,7 +16,11 @@ from sluice_server.domain.breaker.model import (
     Incident,
     Scope,
 )
-from sluice_server.domain.breaker.ports import Alarm, AuditEvent, Capacity, Insurer
+from sluice_server.domain.breaker.ports import (
+    Alarm,
+    Capacity,
+    Insurer,
+)
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.model import Order, OrderState, Outcome, Submission, SubmissionKind
 from sluice_server.domain.routing.model import (

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sluice_server.domain.breaker.audit_chain import ChainCheck, ChainHead
+from sluice_server.domain.audit.chain import ChainCheck, ChainHead
 from sluice_server.store import SqlStore
 from sluice_server.store.engine import create_engine
 from tests.integration.store.samples import audit_event

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from sluice_server.domain.breaker.audit_chain import ChainCheck, ChainHead
+from sluice_server.domain.audit.chain import ChainCheck, ChainHead
 from sluice_server.store import open_store
 from sluice_server.store.engine import create_engine
 from sluice_server.store.migrate import MIGRATIONS, configuration, upgrade

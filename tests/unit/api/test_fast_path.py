@@ -22,7 +22,6 @@ from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.decide import RoutedOrder
 from sluice_server.domain.orders.history import received
-from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.model import (
     Application,
     Binding,
@@ -33,6 +32,7 @@ from sluice_server.domain.routing.model import (
     Disposition,
 )
 from sluice_server.domain.routing.ports import Admission, TrafficSnapshot
+from sluice_server.domain.routing.source.compile import compile_plan
 from sluice_server.store.decision_text import decision_text
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)

@@ -23,7 +23,7 @@ from sluice_server.domain.risk.ports import (
     Value,
 )
 from sluice_server.domain.risk.result_rows import Kind, ResultRows
-from sluice_server.domain.risk.semantic_model import DimensionType, ResultTable
+from sluice_server.domain.risk.semantic.semantic_model import DimensionType, ResultTable
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 WATERMARK = datetime(2026, 11, 1, tzinfo=UTC)

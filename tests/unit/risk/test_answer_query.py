@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice_server.domain.errors import DataVersionNotFound, InvalidPageToken
-from sluice_server.domain.risk.answer_query import AnswerQuery, AnswerRow, QueryAnswer, QueryParams
-from sluice_server.domain.risk.model_yaml import shipped_model
 from sluice_server.domain.risk.paging import Page
-from sluice_server.domain.risk.question import Filter, MetricFilter, Question
-from sluice_server.domain.risk.semantic_model import IntervalMethod
+from sluice_server.domain.risk.semantic.answer_query import AnswerQuery, AnswerRow, QueryAnswer, QueryParams
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.question import Filter, MetricFilter, Question
+from sluice_server.domain.risk.semantic.semantic_model import IntervalMethod
 from sluice_server.domain.risk.variation import AmountVariation
 from tests.unit.risk.fake_reader import CONTEXT, FakeRiskReader
 from tests.unit.risk.portfolio import MONTHS, by_channel, channel_months, channel_row

@@ -10,11 +10,11 @@ import pytest
 from sluice_server.domain.errors import Unavailable
 from sluice_server.domain.risk.data_version import DataStamp
 from sluice_server.domain.risk.facts import RiskFactsBoard
-from sluice_server.domain.risk.get_risk_score import GetRiskScoreParams
-from sluice_server.domain.risk.list_ratings import ListRatingsParams
-from sluice_server.domain.risk.model_yaml import shipped_model
 from sluice_server.domain.risk.paging import Page
-from sluice_server.domain.risk.ratings import RatingBasis
+from sluice_server.domain.risk.ratings.get_risk_score import GetRiskScoreParams
+from sluice_server.domain.risk.ratings.grades import RatingBasis
+from sluice_server.domain.risk.ratings.list_ratings import ListRatingsParams
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
 from sluice_server.domain.risk.use_cases import RiskUseCases, build_risk_use_cases
 from tests.unit.risk.fake_reader import CONTEXT, FakeRiskReader
 from tests.unit.risk.test_use_cases import portfolio

@@ -7,9 +7,9 @@ from itertools import combinations
 import pytest
 
 from sluice_server.domain.errors import InvalidQuery
-from sluice_server.domain.risk.model_yaml import load_model, shipped_model
-from sluice_server.domain.risk.planner import plan_query
-from sluice_server.domain.risk.question import Filter, Question
+from sluice_server.domain.risk.semantic.model_yaml import load_model, shipped_model
+from sluice_server.domain.risk.semantic.planner import plan_query
+from sluice_server.domain.risk.semantic.question import Filter, Question
 
 MODEL = shipped_model()
 POLICIES = {"P1": 100, "P2": 100}

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from sluice_server.domain.risk.data_version import DataStamp
-from sluice_server.domain.risk.late_claims import develop, newest_month
-from sluice_server.domain.risk.model_yaml import shipped_model
-from sluice_server.domain.risk.ratings import Rating, RatingBasis, RatingGrade
+from sluice_server.domain.risk.ratings.grades import Rating, RatingBasis, RatingGrade
+from sluice_server.domain.risk.ratings.late_claims import develop, newest_month
 from sluice_server.domain.risk.result_rows import month_number
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
 from tests.unit.risk.fake_reader import WATERMARK, FakeRiskReader
 from tests.unit.risk.portfolio import channel_row

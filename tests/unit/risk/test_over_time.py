@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice_server.domain.errors import InvalidQuery
-from sluice_server.domain.risk.answer_query import AnswerQuery, AnswerRow, QueryAnswer, QueryParams
 from sluice_server.domain.risk.intervals import Interval, poisson_rate
-from sluice_server.domain.risk.model_yaml import shipped_model
-from sluice_server.domain.risk.over_time import changed_interval
 from sluice_server.domain.risk.paging import Page
-from sluice_server.domain.risk.question import Filter, MetricFilter, Question
-from sluice_server.domain.risk.semantic_model import Change, DimensionType, IntervalMethod, Span
+from sluice_server.domain.risk.semantic.answer_query import AnswerQuery, AnswerRow, QueryAnswer, QueryParams
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.over_time import changed_interval
+from sluice_server.domain.risk.semantic.question import Filter, MetricFilter, Question
+from sluice_server.domain.risk.semantic.semantic_model import Change, DimensionType, IntervalMethod, Span
 from sluice_server.domain.risk.variation import AmountVariation
 from tests.unit.risk.fake_reader import CONTEXT, FakeRiskReader
 from tests.unit.risk.portfolio import channel_row

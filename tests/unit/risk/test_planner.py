@@ -7,9 +7,9 @@ from datetime import date
 import pytest
 
 from sluice_server.domain.errors import InvalidInput, InvalidQuery, Violation
-from sluice_server.domain.risk.model_yaml import shipped_model
-from sluice_server.domain.risk.planner import plan_query
-from sluice_server.domain.risk.question import Filter, MetricFilter, Question
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.planner import plan_query
+from sluice_server.domain.risk.semantic.question import Filter, MetricFilter, Question
 
 MODEL = shipped_model()
 

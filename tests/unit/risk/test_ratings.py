@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice_server.domain.risk.ratings import Experience, RatingBasis, RatingGrade, rate
-from sluice_server.domain.risk.shrinkage import fit_prior, quasi_counts
+from sluice_server.domain.risk.ratings.grades import Experience, RatingBasis, RatingGrade, rate
+from sluice_server.domain.risk.ratings.shrinkage import fit_prior, quasi_counts
 
 Floats = npt.NDArray[np.float64]
 FREQUENCY = RatingBasis.CLAIM_FREQUENCY

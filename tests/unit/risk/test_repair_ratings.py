@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from sluice_server.domain.errors import InvalidInput
-from sluice_server.domain.risk.list_ratings import ListRatingsParams
-from sluice_server.domain.risk.model_yaml import shipped_model
 from sluice_server.domain.risk.paging import Page
-from sluice_server.domain.risk.ratings import Rating, RatingBasis, RatingGrade
+from sluice_server.domain.risk.ratings.grades import Rating, RatingBasis, RatingGrade
+from sluice_server.domain.risk.ratings.list_ratings import ListRatingsParams
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
 from tests.unit.risk.fake_reader import CONTEXT, FakeRiskReader
 

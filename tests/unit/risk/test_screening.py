@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluice_server.domain.risk.dispersion import excess_count
-from sluice_server.domain.risk.screening import (
+from sluice_server.domain.risk.anomalies.dispersion import excess_count
+from sluice_server.domain.risk.anomalies.screening import (
     Screened,
     ShopFaultSums,
     ShopPartSums,

@@ -6,9 +6,9 @@ from importlib.resources import files
 
 import pytest
 
-from sluice_server.domain.risk.model_yaml import InvalidSemanticModel, load_model, shipped_model
+from sluice_server.domain.risk.semantic.model_yaml import InvalidSemanticModel, load_model, shipped_model
 
-TEXT = files("sluice_server.domain.risk").joinpath("model.yaml").read_text("utf-8")
+TEXT = files("sluice_server.domain.risk.semantic").joinpath("model.yaml").read_text("utf-8")
 
 
 def mistakes(text: str) -> list[str]:

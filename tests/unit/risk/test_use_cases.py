@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from sluice_server.domain.errors import DataVersionNotFound, InvalidInput, InvalidPageToken, RiskResourceNotFound
+from sluice_server.domain.risk.anomalies.list_anomalies import ListAnomaliesParams
 from sluice_server.domain.risk.data_version import DataVersionState
-from sluice_server.domain.risk.describe_model import DescribeModelParams
-from sluice_server.domain.risk.get_risk_score import GetRiskScoreParams
-from sluice_server.domain.risk.list_anomalies import ListAnomaliesParams
 from sluice_server.domain.risk.list_data_versions import ListDataVersionsParams
-from sluice_server.domain.risk.list_ratings import ListRatingsParams
-from sluice_server.domain.risk.model_yaml import shipped_model
 from sluice_server.domain.risk.paging import Page
-from sluice_server.domain.risk.ratings import RatingBasis, RatingGrade
+from sluice_server.domain.risk.ratings.get_risk_score import GetRiskScoreParams
+from sluice_server.domain.risk.ratings.grades import RatingBasis, RatingGrade
+from sluice_server.domain.risk.ratings.list_ratings import ListRatingsParams
+from sluice_server.domain.risk.semantic.describe_model import DescribeModelParams
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
 from sluice_server.domain.risk.use_cases import RiskUseCases, build_risk_use_cases
 from tests.unit.risk.fake_reader import CONTEXT, FakeRiskReader, Rows
 from tests.unit.risk.portfolio import channel_row

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from sluice_server.domain.routing import binder
-from sluice_server.domain.routing.allocations import ResolvedBinding
 from sluice_server.domain.routing.binder import Binder
-from sluice_server.domain.routing.templates import compile_template
+from sluice_server.domain.routing.source.allocations import ResolvedBinding
+from sluice_server.domain.routing.source.templates import compile_template
 from tests.unit.routing.builders import application
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

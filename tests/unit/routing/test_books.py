@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sluice_server.domain.breaker.ports import Capacity
 from sluice_server.domain.money import Money
 from sluice_server.domain.routing.books import MOST_PAGES, Books, LedgerKey, OpenDecision, needs
-from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.model import Candidate, Decision, Disposition
 from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import TrafficSnapshot
+from sluice_server.domain.routing.source.compile import compile_plan
 from sluice_server.domain.routing.verify import verify_decision
 from tests.unit.routing.builders import APPLICATION, NOW, TWO, application, traffic
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sluice_server.domain.routing.collector import COLLECTOR_HELD_OFF
+from sluice_server.domain.routing.source.collector import COLLECTOR_HELD_OFF
 
 
 @pytest.fixture(autouse=True)

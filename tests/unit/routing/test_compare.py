@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice_server.domain.errors import InvalidPlan
-from sluice_server.domain.routing.compare import ChangeKind, FieldChange, PartChange, compare_plans, document_of
+from sluice_server.domain.routing.source.compare import ChangeKind, FieldChange, PartChange, compare_plans, document_of
 
 BASE = """\
 plan: base

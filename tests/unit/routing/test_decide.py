@@ -10,10 +10,10 @@ import pytest
 
 from sluice_server.domain.errors import NoRuleMatches
 from sluice_server.domain.money import Money
-from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.model import Binding, Candidate, Disposition
 from sluice_server.domain.routing.plan import CompiledPlan, RuleNotComputable
 from sluice_server.domain.routing.ports import Admission, TrafficSnapshot
+from sluice_server.domain.routing.source.compile import compile_plan
 from sluice_server.domain.routing.split import score
 from tests.unit.routing.builders import APPLICATION, NOW, PLAN, TWO, application, traffic
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cel
 import pytest
 
-from sluice_server.domain.routing.expressions import ContextBuilder, compile_expression
-from sluice_server.domain.routing.limits import DEFAULT_LIMITS
+from sluice_server.domain.routing.source.expressions import ContextBuilder, compile_expression
+from sluice_server.domain.routing.source.limits import DEFAULT_LIMITS
 from tests.unit.routing.builders import NOW, application
 
 FACTORS: dict[str, str | int | float | bool] = {"band": "high", "grade": 3}

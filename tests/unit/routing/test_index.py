@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice_server.domain.errors import NoRuleMatches
-from sluice_server.domain.routing.compile import compile_plan
-from sluice_server.domain.routing.document import Between, Condition, OneOf, StartsWith
 from sluice_server.domain.routing.explain import RuleTrace, trace
-from sluice_server.domain.routing.findings import Findings
 from sluice_server.domain.routing.index import MAXIMUM_KEYS, RuleIndex, Value, holds, signature
-from sluice_server.domain.routing.limits import PlanLimits
 from sluice_server.domain.routing.model import Application
-from sluice_server.domain.routing.parse import parse_plan
 from sluice_server.domain.routing.plan import CompiledPlan
-from sluice_server.domain.routing.reach import implies
-from sluice_server.domain.routing.resolve import ResolvedRule, resolve_plan
+from sluice_server.domain.routing.source.compile import compile_plan
+from sluice_server.domain.routing.source.document import Between, Condition, OneOf, StartsWith
+from sluice_server.domain.routing.source.findings import Findings
+from sluice_server.domain.routing.source.limits import PlanLimits
+from sluice_server.domain.routing.source.parse import parse_plan
+from sluice_server.domain.routing.source.reach import implies
+from sluice_server.domain.routing.source.resolve import ResolvedRule, resolve_plan
 from tests.unit.routing.builders import APPLICATION, NOW, application, traffic
 
 TIERS = ["gold", "silver", "bronze"]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice_server.domain.routing.document import Deficit
 from sluice_server.domain.routing.ledger import Counts, counted, next_insurer, page_of
+from sluice_server.domain.routing.source.document import Deficit
 
 
 def of_whole(parts: Sequence[int]) -> list[int]:

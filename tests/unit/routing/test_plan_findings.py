@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from sluice_server.domain.errors import InvalidPlan
-from sluice_server.domain.routing import reach
-from sluice_server.domain.routing.compile import check_plan, compile_plan
-from sluice_server.domain.routing.findings import Finding, Severity
-from sluice_server.domain.routing.limits import PlanLimits
+from sluice_server.domain.routing.source import reach
+from sluice_server.domain.routing.source.compile import check_plan, compile_plan
+from sluice_server.domain.routing.source.findings import Finding, Severity
+from sluice_server.domain.routing.source.limits import PlanLimits
 from tests.unit.routing.builders import PLAN
 
 ROOT = Path(__file__).parents[3]

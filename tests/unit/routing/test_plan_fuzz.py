@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from sluice_server.domain.errors import InvalidPlan
-from sluice_server.domain.routing.compile import check_plan, compile_plan
-from sluice_server.domain.routing.findings import errors
 from sluice_server.domain.routing.plan import RuleNotComputable
+from sluice_server.domain.routing.source.compile import check_plan, compile_plan
+from sluice_server.domain.routing.source.findings import errors
 from tests.unit.routing.builders import APPLICATION, NOW, PLAN, traffic
 
 CEL_WORDS = (

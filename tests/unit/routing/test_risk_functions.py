@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from sluice_server.domain.errors import InvalidPlan
-from sluice_server.domain.routing.compile import check_plan, compile_plan
 from sluice_server.domain.routing.plan import CompiledPlan, RuleNotComputable
 from sluice_server.domain.routing.ports import NO_RISK_FACTS, RiskFacts, RiskNeed
+from sluice_server.domain.routing.source.compile import check_plan, compile_plan
 from tests.unit.routing.builders import APPLICATION, NOW, traffic
 
 PLAN = """\

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from sluice_server.domain.routing.document import OnExhausted, Split
-from sluice_server.domain.routing.fields import FACTOR_PREFIX, FIELDS, kind_of
-from sluice_server.domain.routing.findings import Findings
-from sluice_server.domain.routing.limits import DEFAULT_LIMITS
-from sluice_server.domain.routing.parse import parse_plan
-from sluice_server.domain.routing.schema import plan_schema
+from sluice_server.domain.routing.source.document import OnExhausted, Split
+from sluice_server.domain.routing.source.fields import FACTOR_PREFIX, FIELDS, kind_of
+from sluice_server.domain.routing.source.findings import Findings
+from sluice_server.domain.routing.source.limits import DEFAULT_LIMITS
+from sluice_server.domain.routing.source.parse import parse_plan
+from sluice_server.domain.routing.source.schema import plan_schema
 from tests.unit.routing.builders import PLAN, TWO
 
 ROOT = Path(__file__).parents[3]

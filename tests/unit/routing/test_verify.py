@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from sluice_server.api.routing import recorded, render
 from sluice_server.domain.errors import NoRuleMatches
-from sluice_server.domain.routing.compile import compile_plan
 from sluice_server.domain.routing.model import Application, Binding, Candidate, Decision, Disposition
 from sluice_server.domain.routing.ports import RiskFacts
+from sluice_server.domain.routing.source.compile import compile_plan
 from sluice_server.domain.routing.verify import recorded_traffic, verify_decision
 from tests.unit.routing.builders import APPLICATION, NOW, PLAN, TWO, application, traffic
 from tests.unit.routing.test_risk_functions import PLAN as RATED

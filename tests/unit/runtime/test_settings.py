@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from sluice_server.api.routing.limits import RequestLimits
-from sluice_server.domain.routing.limits import PlanLimits
+from sluice_server.domain.routing.source.limits import PlanLimits
 from sluice_server.runtime.settings import Settings, SettingsError, load_settings
 
 

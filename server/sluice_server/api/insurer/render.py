@@ -14,11 +14,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sluice.insurer.v1 import audit_pb2, breaker_pb2, incident_pb2, insurer_control_pb2, insurer_pb2
 from sluice.type.v1 import money_pb2
 from sluice_server.api.insurer.wire import SECONDS_FIELDS
-from sluice_server.domain.breaker.audit_chain import ChainHead
+from sluice_server.domain.audit.chain import ChainHead
+from sluice_server.domain.audit.event import AuditEvent
 from sluice_server.domain.breaker.incidents import IncidentView
 from sluice_server.domain.breaker.machine import admission
 from sluice_server.domain.breaker.model import Breaker, BreakerPolicy, Evidence, IncidentEvent
-from sluice_server.domain.breaker.ports import AuditEvent, Capacity
+from sluice_server.domain.breaker.ports import (
+    Capacity,
+)
 from sluice_server.domain.breaker.recovery import RetryProgress
 from sluice_server.domain.breaker.registry import InsurerView
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sluice.risk.v1 import anomalies_pb2
 from sluice.type.v1 import money_pb2
 from sluice_server.api.risk.render import stamp
-from sluice_server.domain.risk.claims_to_open import ClaimToOpen
-from sluice_server.domain.risk.list_anomalies import Anomaly, AnomalyPage
-from sluice_server.domain.risk.screening import Indicator
+from sluice_server.domain.risk.anomalies.claims_to_open import ClaimToOpen
+from sluice_server.domain.risk.anomalies.list_anomalies import Anomaly, AnomalyPage
+from sluice_server.domain.risk.anomalies.screening import Indicator
 
 
 def anomaly_page(found: AnomalyPage) -> anomalies_pb2.ListAnomaliesResponse:

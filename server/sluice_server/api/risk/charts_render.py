@@ -11,7 +11,7 @@ from sluice_server.api.risk.render import query_answer, stamp, timestamp
 from sluice_server.domain.risk.charts.dashboards import DashboardPage
 from sluice_server.domain.risk.charts.definition import Chart, Dashboard, Threshold
 from sluice_server.domain.risk.charts.render_chart import RenderedChart
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.semantic_model import Label
 
 
 def rendered_chart(found: RenderedChart) -> dashboards_pb2.RenderChartResponse:

@@ -18,8 +18,8 @@ from sluice_server.domain.risk.charts.dashboards import (
 )
 from sluice_server.domain.risk.charts.definition import Chart, ChartType, Dashboard, Language, Threshold
 from sluice_server.domain.risk.charts.render_chart import ChartReference, RenderChartParams
-from sluice_server.domain.risk.question import Question
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.question import Question
+from sluice_server.domain.risk.semantic.semantic_model import Label
 
 CHART_TYPES = {
     ChartType.LINE: dashboards_pb2.CHART_TYPE_LINE,

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from sluice.risk.v1 import data_pb2, semantic_model_pb2
 from sluice_server.api.risk.render import METHODS, stamp
-from sluice_server.domain.risk.describe_model import ModelDescription
-from sluice_server.domain.risk.semantic_model import DimensionType, Direction, IntervalMethod, Label, Metric, MetricKind
+from sluice_server.domain.risk.semantic.describe_model import ModelDescription
+from sluice_server.domain.risk.semantic.semantic_model import (
+    DimensionType,
+    Direction,
+    IntervalMethod,
+    Label,
+    Metric,
+    MetricKind,
+)
 
 _TYPES = {
     DimensionType.TEXT: semantic_model_pb2.DIMENSION_TYPE_TEXT,

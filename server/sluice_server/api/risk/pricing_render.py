@@ -17,7 +17,7 @@ from sluice_server.domain.risk.pricing.model_version import (
 )
 from sluice_server.domain.risk.pricing.read import ModelVersionPage, Quote
 from sluice_server.domain.risk.pricing.tariff import TariffFactor, TariffLevel
-from sluice_server.domain.risk.semantic_model import IntervalMethod
+from sluice_server.domain.risk.semantic.semantic_model import IntervalMethod
 
 _Z = 1.959963984540054
 _LEVEL = 0.95

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sluice.risk.v1 import ratings_pb2
 from sluice_server.api.risk.render import interval, stamp
 from sluice_server.api.risk.wire import BASES, GRADES
-from sluice_server.domain.risk.get_risk_score import RiskScore
-from sluice_server.domain.risk.list_ratings import RatingPage
-from sluice_server.domain.risk.ratings import Rating
+from sluice_server.domain.risk.ratings.get_risk_score import RiskScore
+from sluice_server.domain.risk.ratings.grades import Rating
+from sluice_server.domain.risk.ratings.list_ratings import RatingPage
 
 
 def rating_page(found: RatingPage) -> ratings_pb2.ListRatingsResponse:

@@ -10,12 +10,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sluice.risk.v1 import data_pb2, query_pb2
 from sluice.type.v1 import money_pb2
 from sluice_server.api.risk.wire import STATES
-from sluice_server.domain.risk.answer_query import AnswerRow, QueryAnswer
 from sluice_server.domain.risk.data_version import DataStamp, DataVersion
 from sluice_server.domain.risk.intervals import Interval
 from sluice_server.domain.risk.list_data_versions import DataVersionPage
-from sluice_server.domain.risk.metric_values import MetricValue
-from sluice_server.domain.risk.semantic_model import (
+from sluice_server.domain.risk.semantic.answer_query import AnswerRow, QueryAnswer
+from sluice_server.domain.risk.semantic.metric_values import MetricValue
+from sluice_server.domain.risk.semantic.semantic_model import (
     IntervalMethod,
 )
 

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 
 from sluice.risk.v1 import anomalies_pb2, data_pb2, query_pb2, ratings_pb2, semantic_model_pb2
 from sluice_server.domain.errors import InvalidInput, Violation
-from sluice_server.domain.risk.answer_query import QueryParams
+from sluice_server.domain.risk.anomalies.list_anomalies import DEFAULT_FALSE_DISCOVERY_RATE, ListAnomaliesParams
 from sluice_server.domain.risk.data_version import DataVersionState
-from sluice_server.domain.risk.describe_model import DescribeModelParams
-from sluice_server.domain.risk.get_risk_score import GetRiskScoreParams
-from sluice_server.domain.risk.list_anomalies import DEFAULT_FALSE_DISCOVERY_RATE, ListAnomaliesParams
 from sluice_server.domain.risk.list_data_versions import ListDataVersionsParams
-from sluice_server.domain.risk.list_ratings import ListRatingsParams
 from sluice_server.domain.risk.paging import Page
-from sluice_server.domain.risk.question import Filter, MetricFilter, Question
-from sluice_server.domain.risk.rated_experience import listed_kinds, scored_kinds
-from sluice_server.domain.risk.ratings import RatingBasis, RatingGrade
-from sluice_server.domain.risk.semantic_model import SemanticModel
+from sluice_server.domain.risk.ratings.get_risk_score import GetRiskScoreParams
+from sluice_server.domain.risk.ratings.grades import RatingBasis, RatingGrade
+from sluice_server.domain.risk.ratings.list_ratings import ListRatingsParams
+from sluice_server.domain.risk.ratings.rated_experience import listed_kinds, scored_kinds
+from sluice_server.domain.risk.semantic.answer_query import QueryParams
+from sluice_server.domain.risk.semantic.describe_model import DescribeModelParams
+from sluice_server.domain.risk.semantic.question import Filter, MetricFilter, Question
+from sluice_server.domain.risk.semantic.semantic_model import SemanticModel
 
 MAX_PAGE_SIZE = 1000
 MAX_METRICS = 20

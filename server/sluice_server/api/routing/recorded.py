@@ -6,8 +6,8 @@ from datetime import UTC
 from typing import cast
 
 from sluice.routing.v1 import decision_pb2
-from sluice_server.domain.routing.fields import FactorValue
 from sluice_server.domain.routing.model import Binding, Candidate, Decision, Disposition
+from sluice_server.domain.routing.source.fields import FactorValue
 
 _PREFIX = "DISPOSITION_"
 

@@ -18,9 +18,9 @@ from sluice_server.domain.money import Money
 from sluice_server.domain.orders.decide import RoutedOrder
 from sluice_server.domain.orders.model import Order, OrderState, ReportFlag, Submission, SubmissionKind
 from sluice_server.domain.routing.explain import Explanation
-from sluice_server.domain.routing.findings import Finding, Severity
 from sluice_server.domain.routing.model import Application, Binding, Decision, Disposition
 from sluice_server.domain.routing.ports import StoredPlan
+from sluice_server.domain.routing.source.findings import Finding, Severity
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

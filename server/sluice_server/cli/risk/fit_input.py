@@ -88,7 +88,7 @@ def read_data_version(risk_store: str, data_version: int | None, factors: Sequen
 
 async def _read(risk_store: str, names: list[str], data_version: int | None) -> PortfolioTable:
     # Only here: the databases' drivers are not needed for files.
-    from sluice_server.domain.risk.model_yaml import shipped_model
+    from sluice_server.domain.risk.semantic.model_yaml import shipped_model
     from sluice_server.store.risk import RiskStoreReader
 
     reader = RiskStoreReader(risk_store, shipped_model())

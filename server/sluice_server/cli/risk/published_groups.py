@@ -57,7 +57,7 @@ def show_published(store: str, risk_store: str, data_version: int, *, as_json: b
 
 async def _search(store: str, risk_store: str, data_version: int | None) -> tuple[GroupRun, list[RiskGroup]]:
     # Only here: the search of a file needs no database and no settings.
-    from sluice_server.domain.risk.model_yaml import shipped_model
+    from sluice_server.domain.risk.semantic.model_yaml import shipped_model
     from sluice_server.runtime.risk_group_search import build_risk_group_search
     from sluice_server.runtime.settings import SettingsError, load_settings
     from sluice_server.store import open_store

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sluice_server.domain.breaker.audit_chain import ChainHead
+from sluice_server.domain.audit.chain import ChainHead
+from sluice_server.domain.audit.event import AuditEvent
 from sluice_server.domain.breaker.model import BreakerState, Incident, Scope
-from sluice_server.domain.breaker.ports import AuditEvent
 from sluice_server.domain.breaker.record import shares_since_cut
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import IncidentNotFound, InsurerNotFound

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -111,57 +111,6 @@ class IncidentRepository(Protocol):
 
     async def list(self, *, insurer_id: str, open_only: bool, before: str | None, limit: int) -> Sequence[Incident]:
         """Newest first, ids below ``before``, without events."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ChainLink:
-    """A row's place in the chain of the audit trail (``audit_chain``); the store sets it."""
-
-    sequence: int
-    """1 for the first row, without gaps."""
-    previous_hash: str
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEvent:
-    """One change by one actor; appended, never changed."""
-
-    audit_id: str
-    at: datetime
-    actor: str
-    actor_verified: bool
-    action: str
-    """The RPC's name, or ``breaker.trip`` and the like for what Sluice does by itself."""
-    subject: str
-    """insurers/insurer-b, plans/12, incidents/inc-…"""
-    reason: str
-    request_id: str
-    trace_id: str
-    before: Mapping[str, object] = field(default_factory=dict)
-    after: Mapping[str, object] = field(default_factory=dict)
-    link: ChainLink | None = field(default=None, compare=False)
-    """None before it is stored."""
-
-
-class AuditLog(Protocol):
-    """The audit trail in a unit of work."""
-
-    async def append(self, event: AuditEvent) -> None:
-        """The event becomes the newest row of the chain when the unit of work commits."""
-        ...
-
-    async def by_request(self, request_id: str, action: str) -> AuditEvent | None:
-        """What an earlier call with this request id did; a repeat of it changes nothing."""
-        ...
-
-    async def list(self, *, subject: str, actor: str, before: int | None, limit: int) -> Sequence[AuditEvent]:
-        """Newest first, sequences below ``before``; empty filters do not filter."""
-        ...
-
-    async def head(self) -> tuple[int, str]:
-        """Sequence and hash of the newest row as they are kept apart from the rows; 0 and 64 zeros without one."""
         ...
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sluice_server.domain.audit.event import AuditEvent
 from sluice_server.domain.breaker.evidence import FAILURES
 from sluice_server.domain.breaker.machine import BreakerEvent, Facts, admission, advance
 from sluice_server.domain.breaker.model import (
@@ -21,7 +22,9 @@ from sluice_server.domain.breaker.model import (
     IncidentEventKind,
     Scope,
 )
-from sluice_server.domain.breaker.ports import Alarm, AuditEvent
+from sluice_server.domain.breaker.ports import (
+    Alarm,
+)
 from sluice_server.domain.context import CallContext
 from sluice_server.domain.errors import ConcurrentChange
 from sluice_server.domain.identity import new_id

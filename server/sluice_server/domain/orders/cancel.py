@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sluice_server.domain.breaker.ports import AuditEvent
+from sluice_server.domain.audit.event import audited
 from sluice_server.domain.context import CallContext, Clock
 from sluice_server.domain.errors import OrderNotFound, OrderStateRefused, RequestIdConflict
-from sluice_server.domain.identity import new_id
 from sluice_server.domain.orders.history import stored
 from sluice_server.domain.orders.life import OrderEvent, advance
 from sluice_server.domain.orders.model import Order, OrderState
@@ -65,16 +64,13 @@ class CancelOrder:
             )
             await uow.orders.save(changed)
             await uow.audit.append(
-                AuditEvent(
-                    audit_id=new_id("aud"),
-                    at=now,
-                    actor=context.actor.name,
-                    actor_verified=context.actor.verified,
+                audited(
+                    context,
+                    now,
                     action=ACTION,
                     subject=subject,
                     reason=cancellation.reason,
-                    request_id=request_id or context.request_id,
-                    trace_id=context.trace_id,
+                    request_id=request_id,
                     before={"state": order.state.value},
                     after={"state": changed.state.value},
                 )

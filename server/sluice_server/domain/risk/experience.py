@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.risk.data_version import DataStamp
-from sluice_server.domain.risk.planner import plan_query
 from sluice_server.domain.risk.ports import Number, RiskReader
-from sluice_server.domain.risk.question import Filter, Question
-from sluice_server.domain.risk.semantic_model import Dimension, ResultTable, SemanticModel
+from sluice_server.domain.risk.semantic.planner import plan_query
+from sluice_server.domain.risk.semantic.question import Filter, Question
+from sluice_server.domain.risk.semantic.semantic_model import Dimension, ResultTable, SemanticModel
 
 
 @dataclass(frozen=True, slots=True)

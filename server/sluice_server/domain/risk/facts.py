@@ -8,11 +8,11 @@ from collections.abc import Set
 
 from sluice_server.domain.errors import DataVersionNotFound, Unavailable
 from sluice_server.domain.risk.data_version import DataStamp
-from sluice_server.domain.risk.get_risk_score import GetRiskScore
-from sluice_server.domain.risk.list_ratings import ListRatings
 from sluice_server.domain.risk.ports import RiskReader
-from sluice_server.domain.risk.ratings import RatingBasis, RatingGrade
-from sluice_server.domain.risk.semantic_model import SemanticModel
+from sluice_server.domain.risk.ratings.get_risk_score import GetRiskScore
+from sluice_server.domain.risk.ratings.grades import RatingBasis, RatingGrade
+from sluice_server.domain.risk.ratings.list_ratings import ListRatings
+from sluice_server.domain.risk.semantic.semantic_model import SemanticModel
 from sluice_server.domain.routing.ports import NO_RISK_FACTS, RiskFacts, RiskNeed
 
 logger = logging.getLogger(__name__)

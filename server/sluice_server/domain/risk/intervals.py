@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from scipy import special
 
 from sluice_server.domain.risk.ports import AmountCells
-from sluice_server.domain.risk.semantic_model import IntervalMethod
+from sluice_server.domain.risk.semantic.semantic_model import IntervalMethod
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sluice_server.domain.risk.data_version import DataStamp, DataVersion, DataVersionState
 from sluice_server.domain.risk.result_rows import ResultRowsReader
-from sluice_server.domain.risk.semantic_model import DimensionType, ResultTable
+from sluice_server.domain.risk.semantic.semantic_model import DimensionType, ResultTable
 
 Number = int | float
 """Counts and amounts are int and exact; years are float."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sluice_server.domain.risk.answer_query import AnswerQuery
-from sluice_server.domain.risk.describe_model import DescribeModel
-from sluice_server.domain.risk.get_risk_score import GetRiskScore
-from sluice_server.domain.risk.list_anomalies import ListAnomalies
+from sluice_server.domain.risk.anomalies.list_anomalies import ListAnomalies
 from sluice_server.domain.risk.list_data_versions import ListDataVersions
-from sluice_server.domain.risk.list_ratings import ListRatings
 from sluice_server.domain.risk.ports import RiskReader
-from sluice_server.domain.risk.semantic_model import SemanticModel
+from sluice_server.domain.risk.ratings.get_risk_score import GetRiskScore
+from sluice_server.domain.risk.ratings.list_ratings import ListRatings
+from sluice_server.domain.risk.semantic.answer_query import AnswerQuery
+from sluice_server.domain.risk.semantic.describe_model import DescribeModel
+from sluice_server.domain.risk.semantic.semantic_model import SemanticModel
 from sluice_server.domain.risk.variation import AmountVariation
 
 

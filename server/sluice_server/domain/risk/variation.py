@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sluice_server.domain.risk.intervals import squared_variation
 from sluice_server.domain.risk.ports import RiskReader
-from sluice_server.domain.risk.semantic_model import IntervalRule, ResultTable
+from sluice_server.domain.risk.semantic.semantic_model import IntervalRule, ResultTable
 from sluice_server.domain.risk.version_cache import VersionCache
 
 

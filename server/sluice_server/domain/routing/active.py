@@ -6,10 +6,10 @@ import asyncio
 import logging
 
 from sluice_server.domain.errors import InvalidPlan, NoActivePlan, PlanNotFound, Unavailable
-from sluice_server.domain.routing.compile import compile_plan
-from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import RiskFactsSource, StoredPlan
+from sluice_server.domain.routing.source.compile import compile_plan
+from sluice_server.domain.routing.source.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.unit_of_work import Store
 
 logger = logging.getLogger(__name__)

@@ -12,12 +12,12 @@ from sluice_server.domain.construct import constructor
 from sluice_server.domain.identity import new_id
 from sluice_server.domain.routing.books import LedgerKey, OpenDecision
 from sluice_server.domain.routing.compiled_rule import CompiledRule
-from sluice_server.domain.routing.expressions import ContextBuilder
-from sluice_server.domain.routing.fields import FactorValue
 from sluice_server.domain.routing.frame import MAXIMUM_FRAMES, Frame, set_frame
 from sluice_server.domain.routing.index import Value
 from sluice_server.domain.routing.model import Application, Candidate, Decision, Disposition
 from sluice_server.domain.routing.ports import TrafficSnapshot
+from sluice_server.domain.routing.source.expressions import ContextBuilder
+from sluice_server.domain.routing.source.fields import FactorValue
 from sluice_server.domain.routing.weights import exhausted, weigh
 
 MAXIMUM_WEIGHED = 8_192

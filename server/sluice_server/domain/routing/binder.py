@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sluice_server.domain.construct import constructor
-from sluice_server.domain.routing.allocations import ResolvedBinding
-from sluice_server.domain.routing.fields import FIELDS, FactorValue, Getter
 from sluice_server.domain.routing.model import Application, Binding
-from sluice_server.domain.routing.templates import Template, factor_text
+from sluice_server.domain.routing.source.allocations import ResolvedBinding
+from sluice_server.domain.routing.source.fields import FIELDS, FactorValue, Getter
+from sluice_server.domain.routing.source.templates import Template, factor_text
 
 MAXIMUM_FILLED = 16_384
 """Filled-in bindings of one template that are kept at once."""

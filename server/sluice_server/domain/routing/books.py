@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from sluice_server.domain.breaker.ports import Capacity
 from sluice_server.domain.money import Money
 from sluice_server.domain.routing.capacity import CAPACITY, InsurerUse
-from sluice_server.domain.routing.document import Deficit
 from sluice_server.domain.routing.ledger import Counts, counted, next_insurer, page_of
 from sluice_server.domain.routing.model import Binding, Candidate, Decision, Disposition
+from sluice_server.domain.routing.source.document import Deficit
 
 MOST_PAGES = 256
 """A ledger with more pages gives up the one with the fewest orders, which then begins anew."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from sluice_server.domain.routing.allocations import ResolvedBinding
 from sluice_server.domain.routing.binder import Binder
-from sluice_server.domain.routing.document import Condition, OneOf, Split
 from sluice_server.domain.routing.index import signature
-from sluice_server.domain.routing.resolve import ResolvedRule
+from sluice_server.domain.routing.source.allocations import ResolvedBinding
+from sluice_server.domain.routing.source.document import Condition, OneOf, Split
+from sluice_server.domain.routing.source.resolve import ResolvedRule
 from sluice_server.domain.routing.split import StickySplit
 
 

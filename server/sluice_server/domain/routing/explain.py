@@ -11,13 +11,13 @@ from sluice_server.domain.routing.active import compile_aside
 from sluice_server.domain.routing.allocate import Reading
 from sluice_server.domain.routing.books import OpenDecision, needs
 from sluice_server.domain.routing.compiled_rule import CompiledRule
-from sluice_server.domain.routing.document import Between, Condition, OneOf, StartsWith
-from sluice_server.domain.routing.fields import FactorValue
 from sluice_server.domain.routing.index import Value, holds
-from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.model import Application, Decision
 from sluice_server.domain.routing.plan import CompiledPlan, RuleNotComputable
 from sluice_server.domain.routing.ports import PlanSource, RiskFactsSource, TrafficSource
+from sluice_server.domain.routing.source.document import Between, Condition, OneOf, StartsWith
+from sluice_server.domain.routing.source.fields import FactorValue
+from sluice_server.domain.routing.source.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.unit_of_work import Store
 
 SHOWN_VALUES = 8

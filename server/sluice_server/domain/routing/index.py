@@ -13,9 +13,9 @@ from itertools import product
 from math import prod
 from operator import itemgetter
 
-from sluice_server.domain.routing.document import Between, Condition, OneOf, StartsWith
-from sluice_server.domain.routing.fields import FactorValue
-from sluice_server.domain.routing.resolve import ResolvedRule
+from sluice_server.domain.routing.source.document import Between, Condition, OneOf, StartsWith
+from sluice_server.domain.routing.source.fields import FactorValue
+from sluice_server.domain.routing.source.resolve import ResolvedRule
 
 Value = FactorValue | None
 MAXIMUM_KEYS = 1_000

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sluice_server.domain.routing.document import Deficit
+from sluice_server.domain.routing.source.document import Deficit
 
 Counts = tuple[int, ...]
 """Orders by insurer, in the rule's order."""

@@ -10,14 +10,14 @@ from sluice_server.domain.errors import NoRuleMatches
 from sluice_server.domain.routing.allocate import Allocator, Reading
 from sluice_server.domain.routing.books import Books, OpenDecision
 from sluice_server.domain.routing.compiled_rule import CompiledRule, compile_rules
-from sluice_server.domain.routing.document import PlanDocument
-from sluice_server.domain.routing.expressions import ContextBuilder, ExpressionFailed, factor_value
-from sluice_server.domain.routing.fields import FACTOR_PREFIX, FactorValue, Getter, getter, plain_reader
 from sluice_server.domain.routing.index import RuleIndex, Value, holds
 from sluice_server.domain.routing.model import Application, Decision
 from sluice_server.domain.routing.ports import RiskFactsSource, RiskNeed, TrafficSnapshot
-from sluice_server.domain.routing.resolve import ResolvedFactor, ResolvedPlan
 from sluice_server.domain.routing.risk_functions import NothingRated, RiskLookup
+from sluice_server.domain.routing.source.document import PlanDocument
+from sluice_server.domain.routing.source.expressions import ContextBuilder, ExpressionFailed, factor_value
+from sluice_server.domain.routing.source.fields import FACTOR_PREFIX, FactorValue, Getter, getter, plain_reader
+from sluice_server.domain.routing.source.resolve import ResolvedFactor, ResolvedPlan
 
 MAXIMUM_REMEMBERED = 4_096
 """Combinations of values whose factors are kept at once."""

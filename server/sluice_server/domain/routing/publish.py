@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from sluice_server.domain.breaker.ports import AuditEvent
+from sluice_server.domain.audit.event import AuditEvent, audited
 from sluice_server.domain.context import CallContext, Clock
 from sluice_server.domain.errors import InvalidPlan, PlanNotActivatable, PlanNotFound, RequestIdConflict
-from sluice_server.domain.identity import new_id
 from sluice_server.domain.routing.active import ASIDE_FROM_CHARACTERS, ActivePlan
-from sluice_server.domain.routing.compile import check_plan, content_hash
-from sluice_server.domain.routing.findings import Finding, errors, invalid_plan, warnings
-from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import StoredPlan
-from sluice_server.domain.routing.resolve import ResolvedPlan
-from sluice_server.domain.routing.surroundings import SHOWN, Surroundings
+from sluice_server.domain.routing.source.compile import check_plan, content_hash
+from sluice_server.domain.routing.source.findings import Finding, errors, invalid_plan, warnings
+from sluice_server.domain.routing.source.limits import DEFAULT_LIMITS, PlanLimits
+from sluice_server.domain.routing.source.resolve import ResolvedPlan
+from sluice_server.domain.routing.source.surroundings import SHOWN, Surroundings
 from sluice_server.domain.unit_of_work import Store, UnitOfWork
 
 CREATE, ACTIVATE = "CreatePlan", "ActivatePlan"
@@ -138,16 +137,13 @@ class CreatePlan:
                 )
             )
             await uow.audit.append(
-                AuditEvent(
-                    audit_id=new_id("aud"),
-                    at=now,
-                    actor=context.actor.name,
-                    actor_verified=context.actor.verified,
+                audited(
+                    context,
+                    now,
                     action=CREATE,
                     subject=f"plans/{stored.version}",
                     reason=draft.reason,
-                    request_id=draft.request_id or context.request_id,
-                    trace_id=context.trace_id,
+                    request_id=draft.request_id,
                     after={"name": stored.name, "content_hash": digest, "warnings": len(stored.warnings)},
                 )
             )
@@ -190,16 +186,13 @@ class ActivatePlan:
             activated = await uow.plans.activate(activation.version, expected_etag=activation.etag)
             previous = 0 if active is None else active.version
             await uow.audit.append(
-                AuditEvent(
-                    audit_id=new_id("aud"),
-                    at=now,
-                    actor=context.actor.name,
-                    actor_verified=context.actor.verified,
+                audited(
+                    context,
+                    now,
                     action=ACTIVATE,
                     subject=f"plans/{activation.version}",
                     reason=activation.reason,
-                    request_id=activation.request_id or context.request_id,
-                    trace_id=context.trace_id,
+                    request_id=activation.request_id,
                     before={"active_version": previous},
                     after={"active_version": activation.version},
                 )

@@ -14,10 +14,10 @@ from sluice_server.domain.money import Money
 from sluice_server.domain.orders.ports import DecidedApplication, OrderPosition
 from sluice_server.domain.routing.active import compile_aside
 from sluice_server.domain.routing.books import Books
-from sluice_server.domain.routing.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.routing.model import Application
 from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import PlanSource, RiskFactsSource, TrafficSnapshot
+from sluice_server.domain.routing.source.limits import DEFAULT_LIMITS, PlanLimits
 from sluice_server.domain.unit_of_work import Store
 
 DEFAULT_LIMIT = 100_000

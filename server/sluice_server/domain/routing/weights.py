@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from sluice_server.domain.routing.capacity import CAPACITY
-from sluice_server.domain.routing.document import OnExhausted
 from sluice_server.domain.routing.model import Candidate, Disposition
 from sluice_server.domain.routing.ports import TrafficSnapshot
-from sluice_server.domain.routing.resolve import ResolvedRule
+from sluice_server.domain.routing.source.document import OnExhausted
+from sluice_server.domain.routing.source.resolve import ResolvedRule
 from sluice_server.domain.routing.split import admitted_weight
 
 CUT, FAILED_BEFORE = "CUT", "FAILED_BEFORE"

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from sluice_server.domain.risk.data_version import DataStamp, DataVersion, DataVersionState
 from sluice_server.domain.risk.ports import AmountCells, GroupColumn, TableAnswer, TableQuery
 from sluice_server.domain.risk.result_rows import Kind, ResultRows
-from sluice_server.domain.risk.semantic_model import ResultTable, SemanticModel
+from sluice_server.domain.risk.semantic.semantic_model import ResultTable, SemanticModel
 from sluice_server.store.risk.columns import ColumnTable
 from sluice_server.store.risk.reader import RiskStoreReader
 

@@ -27,7 +27,7 @@ from sluice_server.domain.risk.ports import (
     TableQuery,
     TableRow,
 )
-from sluice_server.domain.risk.semantic_model import DimensionType, start_of
+from sluice_server.domain.risk.semantic.semantic_model import DimensionType, start_of
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]

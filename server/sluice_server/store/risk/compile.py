@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sluice_server.domain.risk.ports import Condition, Figure, GroupColumn, TableQuery
-from sluice_server.domain.risk.semantic_model import DimensionType, SemanticModel
+from sluice_server.domain.risk.semantic.semantic_model import DimensionType, SemanticModel
 from sluice_server.store.risk.tables import RiskTables
 
 Expression = sa.ColumnElement[Any]

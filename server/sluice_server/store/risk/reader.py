@@ -20,7 +20,7 @@ from sluice_server.domain.risk.data_version import DataStamp, DataVersion, DataV
 from sluice_server.domain.risk.groups.cells import GroupCells
 from sluice_server.domain.risk.ports import AmountCells, Number, Sum, TableAnswer, TableQuery, TableRow
 from sluice_server.domain.risk.result_rows import Kind, ResultRows
-from sluice_server.domain.risk.semantic_model import ResultTable, SemanticModel
+from sluice_server.domain.risk.semantic.semantic_model import ResultTable, SemanticModel
 from sluice_server.store.faults import database_errors
 from sluice_server.store.risk.column_loading import ColumnBuilder
 from sluice_server.store.risk.columns import ColumnTable

@@ -8,7 +8,7 @@ from datetime import date
 import sqlalchemy as sa
 
 from sluice_server.domain.risk.result_rows import Kind
-from sluice_server.domain.risk.semantic_model import ResultTable, SemanticModel
+from sluice_server.domain.risk.semantic.semantic_model import ResultTable, SemanticModel
 
 POSTGRES_SCHEMA = "risk"
 

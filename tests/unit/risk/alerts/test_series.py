@@ -15,9 +15,9 @@ from sluice_server.domain.risk.alerts.replay import AlertState
 from sluice_server.domain.risk.alerts.rule import AlertRule, Baseline, Comparison
 from sluice_server.domain.risk.alerts.save import merged
 from sluice_server.domain.risk.alerts.series import Evaluation, ModelSeries, TooManyValues
-from sluice_server.domain.risk.answer_query import AnswerQuery
-from sluice_server.domain.risk.model_yaml import shipped_model
-from sluice_server.domain.risk.question import Filter
+from sluice_server.domain.risk.semantic.answer_query import AnswerQuery
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.question import Filter
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
 from tests.unit.risk.fake_reader import FakeRiskReader
 from tests.unit.risk.portfolio import channel_row

@@ -9,7 +9,7 @@ from sluice_server.domain.errors import InvalidInput
 from sluice_server.domain.risk.any_table.mix import adjust_for_mix
 from sluice_server.domain.risk.any_table.rated import RatedEntity, RatingRows, rate_entities
 from sluice_server.domain.risk.models.columns import TextColumn
-from sluice_server.domain.risk.ratings import RatingBasis, RatingGrade
+from sluice_server.domain.risk.ratings.grades import RatingBasis, RatingGrade
 
 PRODUCT = np.array([0.05, 0.2, 0.1, 0.3])
 

@@ -6,12 +6,12 @@ import asyncio
 from datetime import date, timedelta
 from typing import Any
 
-from sluice_server.domain.risk.answer_query import AnswerQuery
 from sluice_server.domain.risk.charts.definition import Chart, ChartType, Language, Threshold
 from sluice_server.domain.risk.charts.render_chart import RenderChart, RenderChartParams, RenderedChart
-from sluice_server.domain.risk.model_yaml import shipped_model
-from sluice_server.domain.risk.question import Question
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.answer_query import AnswerQuery
+from sluice_server.domain.risk.semantic.model_yaml import shipped_model
+from sluice_server.domain.risk.semantic.question import Question
+from sluice_server.domain.risk.semantic.semantic_model import Label
 from sluice_server.domain.risk.variation import AmountVariation
 from tests.unit.risk.fake_reader import CONTEXT, FakeRiskReader
 from tests.unit.risk.portfolio import channel_row

@@ -14,7 +14,7 @@ from sluice_server.domain.risk.charts.dashboard_yaml import (
     shipped_dashboards,
 )
 from sluice_server.domain.risk.charts.definition import ChartType
-from sluice_server.domain.risk.model_yaml import load_model, shipped_model
+from sluice_server.domain.risk.semantic.model_yaml import load_model, shipped_model
 from tests.unit.risk.charts.pictures import rendered
 
 MODEL = shipped_model()
@@ -75,7 +75,7 @@ def test_a_single_chart_is_read_with_one_title_for_both_languages() -> None:
 
 
 def test_shipped_dashboards_that_another_model_cannot_serve_are_left_out() -> None:
-    text = files("sluice_server.domain.risk").joinpath("model.yaml").read_text("utf-8")
+    text = files("sluice_server.domain.risk.semantic").joinpath("model.yaml").read_text("utf-8")
     other = load_model(text.replace("shop_repeat_share", "share_of_repeats"))
     with pytest.raises(InvalidDashboard):
         shipped_dashboards(other)

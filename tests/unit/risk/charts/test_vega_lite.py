@@ -16,8 +16,8 @@ from sluice_server.domain.errors import InvalidQuery
 from sluice_server.domain.risk.alerts.rule import Severity
 from sluice_server.domain.risk.charts.dashboard_yaml import shipped_dashboards
 from sluice_server.domain.risk.charts.definition import Chart, ChartType, Dashboard, Language, Threshold
-from sluice_server.domain.risk.question import Filter
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.question import Filter
+from sluice_server.domain.risk.semantic.semantic_model import Label
 from tests.unit.risk.charts.pictures import MODEL, MONTHS, chart, rendered
 from tests.unit.risk.portfolio import channel_row
 

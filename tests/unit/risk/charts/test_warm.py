@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sluice_server.domain.risk.answer_query import AnswerQuery
 from sluice_server.domain.risk.charts.dashboard_yaml import shipped_dashboards
 from sluice_server.domain.risk.charts.definition import Language
 from sluice_server.domain.risk.charts.render_chart import RenderChart, RenderChartParams
 from sluice_server.domain.risk.charts.warm import WarmCharts
+from sluice_server.domain.risk.semantic.answer_query import AnswerQuery
 from sluice_server.domain.risk.variation import AmountVariation
 from tests.unit.risk.charts.pictures import MODEL, complete, rows
 from tests.unit.risk.fake_reader import CONTEXT, FakeRiskReader

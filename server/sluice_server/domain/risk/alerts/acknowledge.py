@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sluice_server.domain.breaker.ports import AuditEvent
+from sluice_server.domain.audit.event import audited
 from sluice_server.domain.context import CallContext, Clock
 from sluice_server.domain.errors import RequestIdConflict, RiskResourceNotFound, StaleEtag
-from sluice_server.domain.identity import new_id
 from sluice_server.domain.risk.alerts.alert import Alert, AlertResolved
 from sluice_server.domain.unit_of_work import Store
 
@@ -62,16 +61,13 @@ class AcknowledgeAlert:
                 )
             )
             await uow.audit.append(
-                AuditEvent(
-                    audit_id=new_id("aud"),
-                    at=now,
-                    actor=context.actor.name,
-                    actor_verified=context.actor.verified,
+                audited(
+                    context,
+                    now,
                     action=ACKNOWLEDGE,
                     subject=subject,
                     reason=given.reason,
-                    request_id=given.request_id or context.request_id,
-                    trace_id=context.trace_id,
+                    request_id=given.request_id,
                     before={"acknowledged_by": alert.acknowledged_by},
                     after={"acknowledged_by": context.actor.name, "state": alert.state.value},
                 )

@@ -12,8 +12,8 @@ from sluice_server.domain.errors import FailedPrecondition
 from sluice_server.domain.risk.alerts.replay import AlertState
 from sluice_server.domain.risk.alerts.rule import Severity
 from sluice_server.domain.risk.data_version import DataStamp
-from sluice_server.domain.risk.metric_values import MetricValue
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.metric_values import MetricValue
+from sluice_server.domain.risk.semantic.semantic_model import Label
 
 OPEN = frozenset({AlertState.PENDING, AlertState.FIRING})
 

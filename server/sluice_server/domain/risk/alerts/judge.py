@@ -9,7 +9,7 @@ from datetime import datetime
 from sluice_server.domain.risk.alerts.metric_rule import MetricRule
 from sluice_server.domain.risk.alerts.replay import AlertState, RaisedAlert, replay
 from sluice_server.domain.risk.alerts.series import Evaluation, Series
-from sluice_server.domain.risk.metric_values import MetricValue
+from sluice_server.domain.risk.semantic.metric_values import MetricValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from sluice_server.domain.errors import Violation
 from sluice_server.domain.risk.alerts.rule import AlertRule
-from sluice_server.domain.risk.question import Filter
+from sluice_server.domain.risk.semantic.question import Filter
 
 MAX_DIMENSIONS = 3
 MAX_FILTERS = 20

@@ -12,7 +12,7 @@ from sluice_server.domain.risk.alerts.replay import AlertState
 from sluice_server.domain.risk.alerts.rule import Severity
 from sluice_server.domain.risk.alerts.wording import alarm
 from sluice_server.domain.risk.data_version import DataStamp
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.semantic_model import Label
 from sluice_server.domain.unit_of_work import Store
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sluice_server.domain.breaker.ports import AuditEvent
+from sluice_server.domain.audit.event import audited
 from sluice_server.domain.context import CallContext, Clock
 from sluice_server.domain.errors import (
     ConcurrentChange,
@@ -18,7 +18,6 @@ from sluice_server.domain.errors import (
     StaleEtag,
     Violation,
 )
-from sluice_server.domain.identity import new_id
 from sluice_server.domain.risk.alerts.alert import Alert
 from sluice_server.domain.risk.alerts.evaluate import resolve_all
 from sluice_server.domain.risk.alerts.judge import Finding, Judgement, judge
@@ -120,16 +119,13 @@ class SaveAlertRule:
             if not rule.enabled:
                 await resolve_all(uow, rule.alert_rule_id, now)
             await uow.audit.append(
-                AuditEvent(
-                    audit_id=new_id("aud"),
-                    at=now,
-                    actor=context.actor.name,
-                    actor_verified=context.actor.verified,
+                audited(
+                    context,
+                    now,
                     action=SAVE,
                     subject=subject,
                     reason=params.reason,
-                    request_id=params.request_id or context.request_id,
-                    trace_id=context.trace_id,
+                    request_id=params.request_id,
                     before={} if stored is None else {"version": stored.version, "rule": stored.rule},
                     after={"version": version, "rule": rule, "request": digest},
                 )

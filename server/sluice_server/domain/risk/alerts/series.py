@@ -13,14 +13,14 @@ from sluice_server.domain.errors import InvalidInput, InvalidQuery, Violation
 from sluice_server.domain.risk.alerts.metric_rule import Evidence, MetricRule
 from sluice_server.domain.risk.alerts.replay import Moment
 from sluice_server.domain.risk.alerts.rule import Comparison
-from sluice_server.domain.risk.answer_query import AnswerQuery, AnswerRow, QueryParams
 from sluice_server.domain.risk.data_version import DataStamp
-from sluice_server.domain.risk.metric_values import MetricValue
 from sluice_server.domain.risk.paging import Page
-from sluice_server.domain.risk.planner import plan_query
 from sluice_server.domain.risk.ports import RiskReader
-from sluice_server.domain.risk.question import Question
-from sluice_server.domain.risk.semantic_model import (
+from sluice_server.domain.risk.semantic.answer_query import AnswerQuery, AnswerRow, QueryParams
+from sluice_server.domain.risk.semantic.metric_values import MetricValue
+from sluice_server.domain.risk.semantic.planner import plan_query
+from sluice_server.domain.risk.semantic.question import Question
+from sluice_server.domain.risk.semantic.semantic_model import (
     MONTHS_IN,
     TIME_GRAINS,
     DimensionType,

@@ -17,8 +17,8 @@ from sluice_server.domain.risk.alerts.replay import Moment
 from sluice_server.domain.risk.alerts.series import MOST_VALUES, Evaluation, Point, Series, TooManyValues, bound
 from sluice_server.domain.risk.data_version import DataStamp
 from sluice_server.domain.risk.intervals import Interval, binomial_share, poisson_rate
-from sluice_server.domain.risk.metric_values import MetricValue
-from sluice_server.domain.risk.semantic_model import IntervalMethod, Label
+from sluice_server.domain.risk.semantic.metric_values import MetricValue
+from sluice_server.domain.risk.semantic.semantic_model import IntervalMethod, Label
 
 MINUTE = timedelta(minutes=1)
 SHORTEST_HISTORY = timedelta(hours=6)

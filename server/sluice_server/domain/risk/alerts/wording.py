@@ -12,7 +12,7 @@ from sluice_server.domain.risk.alerts.metric_rule import MetricRule
 from sluice_server.domain.risk.alerts.replay import AlertState
 from sluice_server.domain.risk.alerts.rule import Comparison, Severity
 from sluice_server.domain.risk.alerts.series import Evaluation
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.semantic_model import Label
 
 ALARM_NAME = "RiskAlert"
 SEVERITIES = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CRITICAL: "critical"}

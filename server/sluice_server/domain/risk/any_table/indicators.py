@@ -9,8 +9,8 @@ from datetime import date, timedelta
 import numpy as np
 from scipy import stats
 
+from sluice_server.domain.risk.anomalies.dispersion import Excess, excess_amount, excess_count, excess_share
 from sluice_server.domain.risk.any_table.peers import Peers, chance_surplus, surplus
-from sluice_server.domain.risk.dispersion import Excess, excess_amount, excess_count, excess_share
 from sluice_server.domain.risk.models.cells import distinct_rows
 from sluice_server.domain.risk.models.columns import Codes, Floats, TextColumn
 from sluice_server.domain.risk.multiple_testing import combined_p

@@ -11,7 +11,7 @@ from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.risk.any_table.mix import adjust_for_mix
 from sluice_server.domain.risk.intervals import Interval
 from sluice_server.domain.risk.models.columns import Floats, TextColumn
-from sluice_server.domain.risk.ratings import Experience, Rating, RatingBasis, RatingGrade, rate
+from sluice_server.domain.risk.ratings.grades import Experience, Rating, RatingBasis, RatingGrade, rate
 
 _SCALE = 100
 """Amounts are rated as whole hundredths."""

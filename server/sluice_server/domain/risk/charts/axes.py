@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sluice_server.domain.risk.charts.frame import COLOURS, Json, Picture
 from sluice_server.domain.risk.charts.wording import axis_format, shown
-from sluice_server.domain.risk.semantic_model import Dimension, Metric
+from sluice_server.domain.risk.semantic.semantic_model import Dimension, Metric
 
 
 def slant(labels: int) -> int:

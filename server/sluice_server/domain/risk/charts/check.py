@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.risk.charts.definition import Chart, ChartType, Dashboard
-from sluice_server.domain.risk.planner import plan_query
-from sluice_server.domain.risk.semantic_model import Dimension, Metric, SemanticModel
+from sluice_server.domain.risk.semantic.planner import plan_query
+from sluice_server.domain.risk.semantic.semantic_model import Dimension, Metric, SemanticModel
 
 MAX_MARKS = {
     ChartType.LINE: 5_000,

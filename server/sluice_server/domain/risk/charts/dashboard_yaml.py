@@ -9,9 +9,9 @@ from sluice_server.domain.located_yaml import Mistakes, Section, read_section
 from sluice_server.domain.risk.alerts.rule import Severity
 from sluice_server.domain.risk.charts.check import chart_mistakes, dashboard_mistakes
 from sluice_server.domain.risk.charts.definition import Chart, ChartType, Dashboard, Threshold
-from sluice_server.domain.risk.model_yaml import read_label
-from sluice_server.domain.risk.question import Filter, MetricFilter, Question
-from sluice_server.domain.risk.semantic_model import Label, SemanticModel
+from sluice_server.domain.risk.semantic.model_yaml import read_label
+from sluice_server.domain.risk.semantic.question import Filter, MetricFilter, Question
+from sluice_server.domain.risk.semantic.semantic_model import Label, SemanticModel
 
 _SHIPPED = ("channel-ratings", "device-risk", "insurer-health", "pricing-model", "repair-shops")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sluice_server.domain.breaker.ports import AuditEvent
+from sluice_server.domain.audit.event import AuditEvent, audited
 from sluice_server.domain.context import CallContext, Clock
 from sluice_server.domain.errors import (
     InvalidInput,
@@ -18,11 +18,10 @@ from sluice_server.domain.errors import (
     StaleEtag,
     Violation,
 )
-from sluice_server.domain.identity import new_id
 from sluice_server.domain.risk.charts.check import dashboard_mistakes
 from sluice_server.domain.risk.charts.definition import Dashboard
 from sluice_server.domain.risk.paging import Page, PageTokens
-from sluice_server.domain.risk.semantic_model import SemanticModel
+from sluice_server.domain.risk.semantic.semantic_model import SemanticModel
 from sluice_server.domain.unit_of_work import Store, UnitOfWork
 
 SAVE, DELETE = "SaveDashboard", "DeleteDashboard"
@@ -254,16 +253,13 @@ def _event(
     before: Mapping[str, object],
     after: Mapping[str, object],
 ) -> AuditEvent:
-    return AuditEvent(
-        audit_id=new_id("aud"),
-        at=now,
-        actor=context.actor.name,
-        actor_verified=context.actor.verified,
+    return audited(
+        context,
+        now,
         action=action,
         subject=_subject(dashboard_id),
         reason=reason,
-        request_id=request_id or context.request_id,
-        trace_id=context.trace_id,
+        request_id=request_id,
         before=before,
         after=after,
     )

@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from sluice_server.domain.risk.alerts.rule import Severity
-from sluice_server.domain.risk.question import Question
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.question import Question
+from sluice_server.domain.risk.semantic.semantic_model import Label
 
 
 class ChartType(StrEnum):

@@ -8,10 +8,10 @@ from datetime import date
 from typing import Any
 
 from sluice_server.domain.risk.alerts.rule import Severity
-from sluice_server.domain.risk.answer_query import AnswerRow, QueryAnswer
 from sluice_server.domain.risk.charts.definition import Chart, ChartType, Language, Threshold, in_language
 from sluice_server.domain.risk.charts.wording import shown, unit_text, value_text
-from sluice_server.domain.risk.semantic_model import Dimension, Direction, Metric, start_of
+from sluice_server.domain.risk.semantic.answer_query import AnswerRow, QueryAnswer
+from sluice_server.domain.risk.semantic.semantic_model import Dimension, Direction, Metric, start_of
 
 Json = dict[str, Any]
 

@@ -15,7 +15,7 @@ from sluice_server.domain.risk.charts.frame import (
     threshold_layers,
 )
 from sluice_server.domain.risk.charts.wording import shown
-from sluice_server.domain.risk.semantic_model import Dimension, DimensionType, Metric
+from sluice_server.domain.risk.semantic.semantic_model import Dimension, DimensionType, Metric
 
 _WHISKER = "#1f272d"
 _TIME_FORMATS = {

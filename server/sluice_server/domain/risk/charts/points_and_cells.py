@@ -15,7 +15,7 @@ from sluice_server.domain.risk.charts.frame import (
     threshold_layers,
 )
 from sluice_server.domain.risk.charts.wording import axis_format, number_text, shown
-from sluice_server.domain.risk.semantic_model import Direction
+from sluice_server.domain.risk.semantic.semantic_model import Direction
 
 _SCATTER_HEIGHT, _MOST_NAMES = 340, 25
 _CELL_TEXTS = 240

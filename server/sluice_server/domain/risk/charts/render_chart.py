@@ -7,14 +7,14 @@ from typing import Any
 
 from sluice_server.domain.context import CallContext
 from sluice_server.domain.errors import InvalidInput, InvalidQuery, RiskResourceNotFound, Violation
-from sluice_server.domain.risk.answer_query import AnswerQuery, QueryAnswer, QueryParams
 from sluice_server.domain.risk.charts.check import MAX_MARKS, MAX_SERIES, chart_mistakes
 from sluice_server.domain.risk.charts.dashboards import FindDashboard
 from sluice_server.domain.risk.charts.definition import Chart, ChartType, Language
 from sluice_server.domain.risk.charts.frame import Picture
 from sluice_server.domain.risk.charts.vega_lite import vega_lite
 from sluice_server.domain.risk.paging import Page
-from sluice_server.domain.risk.semantic_model import SemanticModel
+from sluice_server.domain.risk.semantic.answer_query import AnswerQuery, QueryAnswer, QueryParams
+from sluice_server.domain.risk.semantic.semantic_model import SemanticModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sluice_server.domain.context import Clock
-from sluice_server.domain.risk.answer_query import AnswerQuery
 from sluice_server.domain.risk.charts.dashboard_yaml import shipped_dashboards
 from sluice_server.domain.risk.charts.dashboards import DeleteDashboard, FindDashboard, ListDashboards, SaveDashboard
 from sluice_server.domain.risk.charts.definition import Dashboard
 from sluice_server.domain.risk.charts.render_chart import RenderChart
-from sluice_server.domain.risk.semantic_model import SemanticModel
+from sluice_server.domain.risk.semantic.answer_query import AnswerQuery
+from sluice_server.domain.risk.semantic.semantic_model import SemanticModel
 from sluice_server.domain.unit_of_work import Store
 
 

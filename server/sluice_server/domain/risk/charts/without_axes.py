@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sluice_server.domain.risk.alerts.rule import Severity
 from sluice_server.domain.risk.charts.frame import FAINT, SEVERITY_COLOURS, Json, Picture
 from sluice_server.domain.risk.charts.wording import number_text, unit_text
-from sluice_server.domain.risk.semantic_model import Direction, Metric
+from sluice_server.domain.risk.semantic.semantic_model import Direction, Metric
 
 _GOOD = "#4f9d69"
 _TRACK = "#e3e8ec"

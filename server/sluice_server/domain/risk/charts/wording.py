@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from sluice_server.domain.risk.charts.definition import Language
-from sluice_server.domain.risk.semantic_model import Dimension, DimensionType
+from sluice_server.domain.risk.semantic.semantic_model import Dimension, DimensionType
 
 _UNITS = {
     "years": ("保单年", "policy-years"),

@@ -15,7 +15,7 @@ import numpy as np
 
 from sluice_server.domain.risk.data_version import DataStamp
 from sluice_server.domain.risk.models.columns import Codes, Floats, Mask, TextColumn
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.semantic_model import Label
 
 SPLIT = "by a hash of the seed and all factors of a rating cell except its year: no policy is in both halves"
 DIMENSIONS: Mapping[str, Label] = {

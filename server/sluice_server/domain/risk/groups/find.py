@@ -21,7 +21,7 @@ from sluice_server.domain.risk.groups.ports import CellReader, GroupRun, Languag
 from sluice_server.domain.risk.groups.proposals import Proposed, ask
 from sluice_server.domain.risk.models.columns import Floats, Mask
 from sluice_server.domain.risk.ports import RiskReader
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.semantic_model import Label
 from sluice_server.domain.unit_of_work import Store
 
 CLAIM_LASTS = timedelta(seconds=30)

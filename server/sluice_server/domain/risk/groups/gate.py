@@ -11,7 +11,7 @@ from sluice_server.domain.risk.groups.group import Candidate, GroupSearch, Judge
 from sluice_server.domain.risk.intervals import Interval
 from sluice_server.domain.risk.models.columns import Floats, Mask, TextColumn
 from sluice_server.domain.risk.multiple_testing import q_values
-from sluice_server.domain.risk.semantic_model import IntervalMethod
+from sluice_server.domain.risk.semantic.semantic_model import IntervalMethod
 
 LEVEL = 0.95
 

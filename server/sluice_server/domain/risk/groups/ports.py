@@ -11,7 +11,7 @@ from typing import Protocol
 from sluice_server.domain.risk.data_version import DataStamp
 from sluice_server.domain.risk.groups.cells import GroupCells
 from sluice_server.domain.risk.groups.group import JudgedGroup
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.semantic_model import Label
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ import numpy as np
 
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.risk.data_version import DataStamp
-from sluice_server.domain.risk.late_claims import MonthDevelopment, read_development
 from sluice_server.domain.risk.models.cells import distinct_rows, rating_cells
 from sluice_server.domain.risk.models.columns import Codes, Column, Floats, Mask, ModelTable, NumberColumn, TextColumn
-from sluice_server.domain.risk.portfolio_mix import MIX_COLUMNS, MIX_TABLE
+from sluice_server.domain.risk.ratings.late_claims import MonthDevelopment, read_development
+from sluice_server.domain.risk.ratings.portfolio_mix import MIX_COLUMNS, MIX_TABLE
 from sluice_server.domain.risk.result_rows import Kind, ResultRows, ResultRowsReader
 
 TABLE = "rating_cell"

@@ -9,7 +9,7 @@ import numpy as np
 from sluice_server.domain.risk.intervals import Interval
 from sluice_server.domain.risk.models.columns import Codes, Floats
 from sluice_server.domain.risk.models.lift import equal_exposure_bins
-from sluice_server.domain.risk.semantic_model import IntervalMethod
+from sluice_server.domain.risk.semantic.semantic_model import IntervalMethod
 
 RESAMPLES = 500
 _MOST_PACKS = 4_000

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sluice_server.domain.breaker.ports import AuditEvent
+from sluice_server.domain.audit.event import AuditEvent, audited
 from sluice_server.domain.context import CallContext, Clock
 from sluice_server.domain.errors import PermissionDenied, RequestIdConflict, RiskResourceNotFound, StaleEtag
 from sluice_server.domain.identity import new_id
@@ -243,16 +243,13 @@ def _event(
     before: Mapping[str, object],
     after: Mapping[str, object],
 ) -> AuditEvent:
-    return AuditEvent(
-        audit_id=new_id("aud"),
-        at=now,
-        actor=context.actor.name,
-        actor_verified=context.actor.verified,
+    return audited(
+        context,
+        now,
         action=action,
         subject=subject,
         reason=reason,
-        request_id=request_id or context.request_id,
-        trace_id=context.trace_id,
+        request_id=request_id,
         before=before,
         after=after,
     )

@@ -11,7 +11,7 @@ from statistics import NormalDist
 
 from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.risk.intervals import Interval
-from sluice_server.domain.risk.semantic_model import IntervalMethod
+from sluice_server.domain.risk.semantic.semantic_model import IntervalMethod
 
 DAYS_IN_YEAR = 365
 PORTFOLIO_MEAN = "(portfolio mean)"

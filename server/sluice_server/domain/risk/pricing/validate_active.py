@@ -11,7 +11,7 @@ from sluice_server.domain.risk.models.portfolio_table import read_portfolio
 from sluice_server.domain.risk.pricing.drift import newest_years, validate_on
 from sluice_server.domain.risk.pricing.model_version import ModelValidation, ModelVersion, no_such_model
 from sluice_server.domain.risk.result_rows import ResultRowsReader
-from sluice_server.domain.risk.semantic_model import Label
+from sluice_server.domain.risk.semantic.semantic_model import Label
 from sluice_server.domain.unit_of_work import Store
 
 WARNING = "model-drift"

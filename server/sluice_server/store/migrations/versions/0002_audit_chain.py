@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from sluice_server.domain.breaker.audit_chain import FIELDS, ChainHead, chained
-from sluice_server.domain.breaker.ports import AuditEvent
+from sluice_server.domain.audit.chain import FIELDS, ChainHead, chained
+from sluice_server.domain.audit.event import AuditEvent
 from sluice_server.store.types import Digest, Identifier, Json, Sequence64, UtcTime
 
 revision = "0002"

@@ -1,0 +1,1 @@
+"""Stores and repair shops whose claims stand out."""

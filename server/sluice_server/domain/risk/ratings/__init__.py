@@ -1,0 +1,1 @@
+"""Grades and scores of channels, shops, device models and segments."""

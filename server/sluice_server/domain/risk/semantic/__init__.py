@@ -1,0 +1,1 @@
+"""The semantic model and questions in its words."""

@@ -1,0 +1,1 @@
+"""A plan's text: read with its places, checked, and given its meaning."""
