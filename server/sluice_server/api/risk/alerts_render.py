@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from sluice.risk.v1 import alerts_pb2, query_pb2
+from sluice.risk.v1 import alerts_pb2
 from sluice_server.api.risk.alerts_wire import ALERT_STATES, COMPARISONS, EVIDENCE, SEVERITIES
-from sluice_server.api.risk.render import metric_value, stamp, timestamp
+from sluice_server.api.risk.render import metric_value, query_filters, stamp, timestamp
 from sluice_server.domain.risk.alerts.alert import Alert
 from sluice_server.domain.risk.alerts.metric_rule import StoredRule
 from sluice_server.domain.risk.alerts.read import AlertChange, AlertPage, AlertRulePage
@@ -30,17 +30,7 @@ def alert_rule(stored: StoredRule) -> alerts_pb2.AlertRule:
         title=condition.title,
         metric=rule.metric,
         dimensions=rule.dimensions,
-        filters=[
-            query_pb2.Filter(
-                dimension=one.dimension,
-                any_of=one.any_of,
-                none_of=one.none_of,
-                at_least=one.at_least,
-                below=one.below,
-                last=one.last,
-            )
-            for one in rule.filters
-        ],
+        filters=query_filters(rule.filters),
         comparison=COMPARISONS[condition.comparison],
         hysteresis=condition.hysteresis,
         minimum_exposure=condition.minimum_volume,

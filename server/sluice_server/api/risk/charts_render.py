@@ -7,7 +7,7 @@ from google.protobuf.struct_pb2 import Struct
 from sluice.risk.v1 import dashboards_pb2, query_pb2, semantic_model_pb2
 from sluice_server.api.risk.alerts_wire import SEVERITIES
 from sluice_server.api.risk.charts_wire import CHART_TYPES
-from sluice_server.api.risk.render import query_answer, stamp, timestamp
+from sluice_server.api.risk.render import query_answer, query_filters, stamp, timestamp
 from sluice_server.domain.risk.charts.dashboards import DashboardPage
 from sluice_server.domain.risk.charts.definition import Chart, Dashboard, Threshold
 from sluice_server.domain.risk.charts.render_chart import RenderedChart
@@ -55,17 +55,7 @@ def chart(found: Chart) -> dashboards_pb2.Chart:
         query=query_pb2.QueryRequest(
             metrics=question.metrics,
             dimensions=question.dimensions,
-            filters=[
-                query_pb2.Filter(
-                    dimension=one.dimension,
-                    any_of=one.any_of,
-                    none_of=one.none_of,
-                    at_least=one.at_least,
-                    below=one.below,
-                    last=one.last,
-                )
-                for one in question.filters
-            ],
+            filters=query_filters(question.filters),
             having=[
                 query_pb2.MetricFilter(metric=one.metric, at_least=one.at_least, below=one.below)
                 for one in question.having

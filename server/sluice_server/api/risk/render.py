@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from google.protobuf.duration_pb2 import Duration
@@ -15,9 +16,8 @@ from sluice_server.domain.risk.intervals import Interval
 from sluice_server.domain.risk.list_data_versions import DataVersionPage
 from sluice_server.domain.risk.semantic.answer_query import AnswerRow, QueryAnswer
 from sluice_server.domain.risk.semantic.metric_values import MetricValue
-from sluice_server.domain.risk.semantic.semantic_model import (
-    IntervalMethod,
-)
+from sluice_server.domain.risk.semantic.question import Filter
+from sluice_server.domain.risk.semantic.semantic_model import IntervalMethod
 
 METHODS = {
     IntervalMethod.EXACT_POISSON: data_pb2.INTERVAL_METHOD_EXACT_POISSON,
@@ -117,3 +117,18 @@ def timestamp(moment: datetime) -> Timestamp:
     written = Timestamp()
     written.FromDatetime(moment)
     return written
+
+
+def query_filters(found: Sequence[Filter]) -> list[query_pb2.Filter]:
+    """As they were asked for: of a chart's question and of an alert rule."""
+    return [
+        query_pb2.Filter(
+            dimension=one.dimension,
+            any_of=one.any_of,
+            none_of=one.none_of,
+            at_least=one.at_least,
+            below=one.below,
+            last=one.last,
+        )
+        for one in found
+    ]

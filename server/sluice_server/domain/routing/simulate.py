@@ -169,7 +169,7 @@ class SimulatePlan:
                 return
             for start in range(0, len(page), PAGE):
                 yield page[start : start + PAGE]
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # calls are served meanwhile
             left -= len(page)
             after = OrderPosition(page[-1].created_at, page[-1].application.application_id)
 
@@ -187,7 +187,7 @@ class SimulatePlan:
                 rule, insurer_id = ("", "") if active is None else await _decide(active, application, now, books)
                 page.append(DecidedApplication(application, now, now, insurer_id, rule))
             yield page
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # calls are served meanwhile
 
 
 async def _decide(plan: CompiledPlan, application: Application, now: datetime, books: Books) -> tuple[str, str]:

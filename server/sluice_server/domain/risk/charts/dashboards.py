@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from sluice_server.domain.audit.event import AuditEvent, audited
 from sluice_server.domain.context import CallContext, Clock
@@ -152,7 +151,16 @@ class SaveDashboard:
             )
             before: dict[str, object] = {"version": stored.version if stored else 0}
             after: dict[str, object] = {"version": saved.version, "content": content}
-            event = _event(context, now, SAVE, given.dashboard_id, params.reason, params.request_id, before, after)
+            event = audited(
+                context,
+                now,
+                action=SAVE,
+                subject=_subject(given.dashboard_id),
+                reason=params.reason,
+                request_id=params.request_id,
+                before=before,
+                after=after,
+            )
             await uow.audit.append(event)
             await uow.commit()
         return saved
@@ -205,7 +213,16 @@ class DeleteDashboard:
             await uow.dashboards.delete(stored)
             before: dict[str, object] = {"version": stored.version}
             after: dict[str, object] = {"version": stored.version, "content": dashboard_id, "deleted": True}
-            event = _event(context, now, DELETE, dashboard_id, params.reason, params.request_id, before, after)
+            event = audited(
+                context,
+                now,
+                action=DELETE,
+                subject=_subject(dashboard_id),
+                reason=params.reason,
+                request_id=params.request_id,
+                before=before,
+                after=after,
+            )
             await uow.audit.append(event)
             await uow.commit()
         return stored
@@ -241,25 +258,3 @@ def _subject(dashboard_id: str) -> str:
 
 def _not_found(dashboard_id: str) -> RiskResourceNotFound:
     return RiskResourceNotFound(f"no dashboard {dashboard_id!r}; ListDashboards shows those that exist")
-
-
-def _event(
-    context: CallContext,
-    now: datetime,
-    action: str,
-    dashboard_id: str,
-    reason: str,
-    request_id: str,
-    before: Mapping[str, object],
-    after: Mapping[str, object],
-) -> AuditEvent:
-    return audited(
-        context,
-        now,
-        action=action,
-        subject=_subject(dashboard_id),
-        reason=reason,
-        request_id=request_id,
-        before=before,
-        after=after,
-    )

@@ -78,13 +78,16 @@ class FindRiskGroups:
         try:
             run, groups = await self._find(cells)
         except BaseException:
-            async with self._store.write() as uow:
-                await uow.groups.release(version, by)
-                await uow.commit()
+            with contextlib.suppress(Unavailable):  # The claim then grows stale by itself; what failed is what is told.
+                async with self._store.write() as uow:
+                    await uow.groups.release(version, by)
+                    await uow.commit()
             raise
         finally:
             alive.cancel()
-            await asyncio.gather(alive, return_exceptions=True)
+            await asyncio.wait([alive])
+            if not alive.cancelled():
+                alive.result()  # Only a defect ends it by itself, and that is to be seen.
         async with self._store.write() as uow:
             if not await uow.groups.finish(by, run, groups):
                 raise ConcurrentChange(f"the search of data version {version} took too long; another one has begun")

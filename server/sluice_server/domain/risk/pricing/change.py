@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from sluice_server.domain.audit.event import AuditEvent, audited
+from sluice_server.domain.audit.event import audited
 from sluice_server.domain.context import CallContext, Clock
 from sluice_server.domain.errors import PermissionDenied, RequestIdConflict, RiskResourceNotFound, StaleEtag
 from sluice_server.domain.identity import new_id
@@ -88,7 +86,18 @@ class RegisterModel:
             )
             after = {"state": state.value, "content_hash": draft.content_hash}
             subject = f"models/{stored.version}"
-            await uow.audit.append(_event(context, now, REGISTER, subject, draft.reason, draft.request_id, {}, after))
+            await uow.audit.append(
+                audited(
+                    context,
+                    now,
+                    action=REGISTER,
+                    subject=subject,
+                    reason=draft.reason,
+                    request_id=draft.request_id,
+                    before={},
+                    after=after,
+                )
+            )
             await uow.commit()
         return stored
 
@@ -150,7 +159,16 @@ class ProposePrice:
             after = {"proposal_id": proposal.proposal_id, "passed": proposal.passed, "loading": loading}
             subject = f"models/{model.version}"
             await uow.audit.append(
-                _event(context, now, PROPOSE, subject, proposed.reason, proposed.request_id, {}, after)
+                audited(
+                    context,
+                    now,
+                    action=PROPOSE,
+                    subject=subject,
+                    reason=proposed.reason,
+                    request_id=proposed.request_id,
+                    before={},
+                    after=after,
+                )
             )
             await uow.commit()
         return proposal
@@ -203,7 +221,16 @@ class ActivateModel:
             was: dict[str, object] = {"active_version": before.version if before else 0}
             after: dict[str, object] = {"active_version": model.version, "proposal_id": stored.proposal_id}
             await uow.audit.append(
-                _event(context, now, ACTIVATE, subject, activation.reason, activation.request_id, was, after)
+                audited(
+                    context,
+                    now,
+                    action=ACTIVATE,
+                    subject=subject,
+                    reason=activation.reason,
+                    request_id=activation.request_id,
+                    before=was,
+                    after=after,
+                )
             )
             await uow.commit()
         return stored
@@ -231,25 +258,3 @@ async def _approved(
     if proposal.proposed_by == context.actor.name:
         raise PermissionDenied(f"{context.actor.name} proposed these prices; another person has to activate them")
     return proposal
-
-
-def _event(
-    context: CallContext,
-    now: datetime,
-    action: str,
-    subject: str,
-    reason: str,
-    request_id: str,
-    before: Mapping[str, object],
-    after: Mapping[str, object],
-) -> AuditEvent:
-    return audited(
-        context,
-        now,
-        action=action,
-        subject=subject,
-        reason=reason,
-        request_id=request_id,
-        before=before,
-        after=after,
-    )
