@@ -21,12 +21,11 @@ from pathlib import Path
 
 import uvloop
 
-from sluice_server.domain.context import CallContext
-from sluice_server.domain.orders.decide import RoutedOrder
+from sluice_server.domain.routing.frame import FirstDecision
 from sluice_server.domain.routing.model import Decision
 from tests.bench.report import Row, report
 from tests.integration.orders.shared_books import Replicas, replicas
-from tests.integration.orders.world import A, B, application, context
+from tests.integration.orders.world import A, B, application
 from tests.support.postgres import running_postgres
 
 BATCH = 500
@@ -35,11 +34,15 @@ STICKY = "STICKY\n    sticky_key: application_id"
 _NUMBERS = itertools.count()
 
 
-async def routed(house: Replicas, place: int, call: CallContext) -> list[Decision]:
+async def routed(house: Replicas, place: int) -> list[Decision]:
     """One batch by one of the replicas."""
     batch = [application(f"{next(_NUMBERS):010}") for _ in range(BATCH)]
-    results = await house[place].route.many(batch, call)
-    decided = [result.order.decision for result in results if isinstance(result, RoutedOrder)]
+    results = await house[place].route.many(batch)
+    decided = [
+        result.decision() if isinstance(result, FirstDecision) else result.order.decision
+        for result in results
+        if not isinstance(result, Exception)
+    ]
     if len(decided) < BATCH:
         raise RuntimeError(f"not every application was decided: {[r for r in results if isinstance(r, Exception)][:1]}")
     return decided
@@ -49,10 +52,9 @@ async def deviation(url: str, deficit: str) -> Fraction:
     """The worst one, while two replicas write at once and insurers are cut and come back."""
     decided: list[Decision] = []
     async with replicas(url, split=f"EXACT\n    deficit: {deficit}") as house:
-        call = context()
         for cut in ((), (A,), (), (B,), ()):
             house.traffic.cut = set(cut)
-            for part in await asyncio.gather(*(routed(house, place, call) for place in range(4))):
+            for part in await asyncio.gather(*(routed(house, place) for place in range(4))):
                 decided += part
             if deficit == "REPAID":
                 break  # while a deficit is being repaid nobody is at its share
@@ -84,12 +86,12 @@ async def speed(exact: str, sticky: str, replica_count: int) -> tuple[float, flo
         replicas(exact, split="EXACT", number=replica_count) as one,
         replicas(sticky, split=STICKY, number=replica_count) as other,
     ):
-        call, rates, ratios = context(), [], []
+        rates, ratios = [], []
         for _ in range(ROUNDS):
             seconds = []
             for house in (one, other):
                 began = time.perf_counter()
-                await asyncio.gather(*(routed(house, place, call) for place in range(2 * replica_count)))
+                await asyncio.gather(*(routed(house, place) for place in range(2 * replica_count)))
                 seconds.append(time.perf_counter() - began)
             rates.append(2 * replica_count * BATCH / seconds[0])
             ratios.append(seconds[1] / seconds[0])

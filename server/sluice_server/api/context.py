@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import time
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any
 
 import grpc
 
-from sluice_server.domain.context import CallContext
+from sluice_server.domain.context import Actor, CallContext, Clock
 
 
 class ServerCall:
@@ -19,9 +20,11 @@ class ServerCall:
     """
 
     __slots__ = (
+        "_context",
         "_trace_id",
+        "actor",
+        "clock",
         "code",
-        "context",
         "failed",
         "grpc_context",
         "metadata",
@@ -46,8 +49,11 @@ class ServerCall:
         """What the caller sent along; of a repeated key the last value."""
         self.started = time.perf_counter()
         self.request_id = ""
-        self.context: CallContext | None = None
-        """What the use cases are told; set once the actor is known."""
+        self.actor: Actor | None = None
+        """Who calls, once it is known."""
+        self.clock: Clock | None = None
+        """Whose time the call's deadline is told in; set with the actor."""
+        self._context: CallContext | None = None
         self.unsampled = False
         """Whether a trace began here that is not recorded. It gets an id only where somebody asks for it."""
         self.span: Any = None
@@ -59,6 +65,15 @@ class ServerCall:
         """Of a failure: the one in its ErrorInfo."""
         self.failed: BaseException | None = None
         """What ended the call when it did not succeed."""
+
+    @property
+    def context(self) -> CallContext | None:
+        """What the use cases are told; None until the actor is known. Made when it is first asked for."""
+        if self._context is None and self.actor is not None and self.clock is not None:
+            remaining = self.grpc_context.time_remaining()
+            deadline = None if remaining is None else self.clock.now() + timedelta(seconds=remaining)
+            self._context = CallContext(self.actor, self.request_id, self.trace_id, deadline)
+        return self._context
 
     @property
     def trace_id(self) -> str:
@@ -79,6 +94,12 @@ current_call = _current_call.get
 """The call being served, or None in background work."""
 enter_call = _current_call.set
 """Makes a call the current one of this task. Every RPC runs in a task of its own, so nothing has to be undone."""
+
+
+def recorded() -> bool:
+    """Whether the call being served has a span."""
+    call = current_call()
+    return call is not None and call.span is not None
 
 
 def current_context() -> CallContext:

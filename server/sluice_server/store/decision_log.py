@@ -8,8 +8,18 @@ from sluice_server.domain.errors import ConcurrentChange, SluiceError
 from sluice_server.domain.orders.history import stored
 from sluice_server.domain.orders.model import Order
 from sluice_server.domain.orders.open_order import OpenOrder
+from sluice_server.domain.orders.ports import NewOrder
+from sluice_server.domain.routing.frame import FirstDecision
 from sluice_server.store.group_commit import GroupCommit
-from sluice_server.store.order_write import OpenWrite, OrderWriter, Write, changed_order, new_order, open_order
+from sluice_server.store.order_write import (
+    OpenWrite,
+    OrderWriter,
+    Write,
+    changed_order,
+    first_decision,
+    new_order,
+    open_order,
+)
 from sluice_server.store.unit_of_work import SqlUnitOfWork
 
 
@@ -30,44 +40,50 @@ class SqlDecisionLog:
         # Nearly always: asked here, because another coroutine would cost more than the question.
         return order if took_place and isinstance(order, Order) else await self._recorded(order, write, took_place)
 
-    async def record_all(self, orders: Sequence[Order | OpenOrder]) -> Sequence[Order | Exception]:
+    async def record_all(self, orders: Sequence[NewOrder]) -> Sequence[Order | FirstDecision | Exception]:
         """What ``record`` does, for many in shared commits: in each place the order, or what ``record`` would raise."""
-        results: dict[int, Order | Exception] = {}
-        writes: dict[int, Write] = {}
+        writes: list[Write] = []
+        failed: dict[int, Exception] = {}
         for place, order in enumerate(orders):
             try:
-                writes[place] = self._new(order)
+                writes.append(self._new(order))
             except Exception as error:  # noqa: BLE001 - an order that cannot be encoded fails alone
-                results[place] = error
-        answers = await self._commits.commit_all(list(writes.values()))
-        for place, answer in zip(writes, answers, strict=True):
-            order = orders[place]
-            if isinstance(answer, Exception):
-                results[place] = answer
-            elif answer and isinstance(order, Order):
-                results[place] = order
+                failed[place] = error
+        answers = iter(zip(writes, await self._commits.commit_all(writes), strict=True))
+        results: list[Order | FirstDecision | Exception] = []
+        for place, order in enumerate(orders):
+            if failed and place in failed:
+                results.append(failed[place])
+                continue
+            write, answer = next(answers)
+            if answer is True and not isinstance(order, OpenOrder):
+                results.append(order)
+            elif isinstance(answer, Exception):
+                results.append(answer)
             else:
                 try:
-                    results[place] = await self._recorded(order, writes[place], answer)
+                    results.append(await self._recorded(order, write, answer))
                 except SluiceError as error:
-                    results[place] = error
-        return [results[place] for place in range(len(orders))]
+                    results.append(error)
+        return results
 
-    def _new(self, order: Order | OpenOrder) -> Write:
+    def _new(self, order: NewOrder) -> Write:
+        if isinstance(order, FirstDecision):
+            return first_decision(order, self._codec)
         return new_order(order, self._codec) if isinstance(order, Order) else open_order(order)
 
-    async def _recorded(self, order: Order | OpenOrder, write: Write, took_place: bool) -> Order:
+    async def _recorded(self, order: NewOrder, write: Write, took_place: bool) -> Order:
         """``order`` as it is stored, settled if it was open; the one that was there if the write did not take place."""
         if took_place and isinstance(order, Order):
             return order
         if took_place and isinstance(write, OpenWrite) and write.settled is not None:
             return write.settled
+        application_id = write.application_id
         async with self._read() as work:
-            known = await work.orders.get(order.application_id)
+            known = await work.orders.get(application_id)
         if known is None:
             raise ConcurrentChange(
-                f"application {order.application_id!r} was there and is gone; repeat the call",
-                application_id=order.application_id,
+                f"application {application_id!r} was there and is gone; repeat the call", application_id=application_id
             )
         return known
 

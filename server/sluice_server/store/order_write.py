@@ -9,12 +9,14 @@ from typing import ClassVar, Protocol
 
 from sluice_server.domain.orders.model import Order
 from sluice_server.domain.orders.open_order import OpenOrder
+from sluice_server.domain.routing.frame import FirstDecision
 from sluice_server.store.counts import Standing, standing_of
 from sluice_server.store.rows import (
     Codec,
     Row,
     change_row,
     decision_row,
+    first_decision_row,
     first_row,
     is_first,
     order_row,
@@ -90,6 +92,11 @@ def new_order(order: Order, codec: Codec) -> PlainWrite:
     if is_first(order):
         return FirstWrite(order.application.application_id, first_row(order, codec))
     return _write(order, codec, order_row(order, codec), new=True)
+
+
+def first_decision(first: FirstDecision, codec: Codec) -> FirstWrite:
+    """Stores the order of a first decision, unless its application_id is known."""
+    return FirstWrite(first.application.application_id, first_decision_row(first, codec))
 
 
 def changed_order(order: Order, codec: Codec) -> OrderWrite:

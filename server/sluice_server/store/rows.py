@@ -18,9 +18,10 @@ from sluice_server.domain.orders.model import (
     Submission,
     SubmissionKind,
 )
-from sluice_server.domain.routing.model import Decision
+from sluice_server.domain.routing.frame import FirstDecision
+from sluice_server.domain.routing.model import Decision, Disposition
 from sluice_server.store.content import APPLICATION, DECISION
-from sluice_server.store.decision_text import decision_text
+from sluice_server.store.decision_text import first_decision_text
 from sluice_server.store.types import json_text, to_microseconds
 
 ORDER_COLUMNS = (
@@ -195,8 +196,33 @@ def first_row(order: Order, codec: Codec) -> Row:
         decision.decision_id,
         decision.disposition.value,
         decision.plan_version,
-        decision_text(decision),
+        json_text(DECISION.encode(decision)),
     )
+
+
+def first_decision_row(first: FirstDecision, codec: Codec) -> Row:
+    """The same of an order that a first decision in the short form begins, by Route."""
+    application, frame = first.application, first.frame
+    return (
+        application.application_id,
+        application.digest(),
+        _ROUTED_STATE,
+        application.product_code,
+        application.product_line,
+        frame.insurer_id,
+        application.content().decode(),
+        False,
+        None,
+        codec.time(first.decided_at),
+        False,
+        first.decision_id,
+        _ROUTED,
+        frame.plan_version,
+        first_decision_text(first),
+    )
+
+
+_ROUTED_STATE, _ROUTED = OrderState.ROUTED.value, Disposition.ROUTED.value
 
 
 def change_row(order: Order, codec: Codec) -> Row:

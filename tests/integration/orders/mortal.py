@@ -16,10 +16,12 @@ from sluice_server.domain.orders.ports import (
     AdapterDirectory,
     DecisionLog,
     InsurerAdapter,
+    NewOrder,
     SubmissionPending,
     SubmissionRequest,
     SubmissionResult,
 )
+from sluice_server.domain.routing.frame import FirstDecision
 from sluice_server.domain.unit_of_work import UnitOfWork
 from sluice_server.store import SqlStore
 
@@ -96,7 +98,7 @@ class MortalLog:
         self._life.contact()
         return recorded
 
-    async def record_all(self, orders: Sequence[Order | OpenOrder]) -> Sequence[Order | Exception]:
+    async def record_all(self, orders: Sequence[NewOrder]) -> Sequence[Order | FirstDecision | Exception]:
         self._life.contact()
         recorded = await self._log.record_all(orders)
         self._life.contact()

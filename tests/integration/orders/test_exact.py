@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from sluice_server.domain.errors import ApplicationConflict, NoActivePlan
+from sluice_server.domain.orders.decide import RoutedOrder
 from sluice_server.domain.orders.model import OrderState
 from sluice_server.domain.routing.verify import verify_decision
 from tests.integration.orders.mortal import Killed, Life, MortalDirectory, MortalLog, MortalStore
@@ -66,8 +67,8 @@ async def test_the_same_new_application_at_both_replicas_takes_one_position(stor
 async def test_a_batch_has_its_positions_in_its_order_and_repeats_within_it_have_none(store_url: str) -> None:
     async with replicas(store_url) as houses:
         batch = [application(f"app-{number // 2}") for number in range(40)]
-        results = await houses[0].route.many(batch, context())
-        orders = [result.order for result in results if not isinstance(result, Exception) and not result.replayed]
+        results = await houses[0].route.many(batch)
+        orders = [result.order for result in results if isinstance(result, RoutedOrder) and not result.replayed]
         assert [order.decision.ledger_position for order in orders] == list(range(1, 21))
         assert worst_deviation(orders) < 1
 
@@ -85,7 +86,7 @@ async def test_orders_of_both_splits_share_commits(store_url: str) -> None:
     async with replicas(store_url) as houses:
         mixed = [application(f"app-{n}", line="screen" if n % 3 else "solo") for n in range(60)]
         many, _, _ = await asyncio.gather(
-            houses[0].route.many(mixed[:30], context()),
+            houses[0].route.many(mixed[:30]),
             asyncio.gather(*(houses[1].route(each, context()) for each in mixed[20:50])),
             asyncio.gather(*(houses[n].submit(each, context()) for n, each in enumerate(mixed[40:]))),
         )
@@ -147,9 +148,9 @@ async def test_an_order_that_the_database_refuses_takes_no_position(store_url: s
     async with replicas(store_url) as houses:
         # PostgreSQL stores no NUL in a text, SQLite does.
         odd = replace(application("app-odd"), customer_ref="a\0b")
-        results = await houses[0].route.many([application("app-1"), odd, application("app-2")], context())
+        results = await houses[0].route.many([application("app-1"), odd, application("app-2")])
         third = await houses[1].route(application("app-3"), context())
-        orders = [result.order for result in (*results, third) if not isinstance(result, Exception)]
+        orders = [result.order for result in (*results, third) if isinstance(result, RoutedOrder)]
         assert len(orders) == (4 if store_url.startswith("sqlite") else 3)
         assert worst_deviation(orders) < 1
 

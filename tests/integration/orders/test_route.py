@@ -11,6 +11,7 @@ from sluice_server.domain.errors import ApplicationConflict, NoActivePlan, NoRul
 from sluice_server.domain.orders.decide import RoutedOrder
 from sluice_server.domain.orders.model import OrderState, Outcome
 from sluice_server.domain.orders.report import OutcomeReport
+from sluice_server.domain.routing.frame import FirstDecision
 from sluice_server.domain.routing.source.compile import compile_plan
 from tests.integration.orders.world import PLAN, A, B, C, World, application, context
 
@@ -113,21 +114,22 @@ async def test_of_many_each_is_answered_as_by_itself(world: World) -> None:
     await world.route(application("app-2"), context())
     fresh, unserved = application("app-3"), replace(application("app-4"), product_line="other")
     replayed, conflict, routed, refused = await world.route.many(
-        [application("app-1"), application("app-2", premium=1), fresh, unserved], context()
+        [application("app-1"), application("app-2", premium=1), fresh, unserved]
     )
     assert replayed == RoutedOrder(known.order, replayed=True)
     assert isinstance(conflict, ApplicationConflict)
     assert isinstance(refused, NoRuleMatches)
-    assert isinstance(routed, RoutedOrder)
-    assert not routed.replayed
-    assert await world.get("app-3") == routed.order
+    assert isinstance(routed, FirstDecision)
+    stored = await world.get("app-3")
+    assert stored.decisions == (routed.decision(),)
+    assert stored.fingerprint == fresh.fingerprint()
 
 
 async def test_many_repeats_are_answered_without_a_plan(world: World) -> None:
     first = await world.route(application("app-1"), context())
     world.plans.plan = None
     replayed, undecided, conflict = await world.route.many(
-        [application("app-1"), application("app-2"), application("app-1", premium=1)], context()
+        [application("app-1"), application("app-2"), application("app-1", premium=1)]
     )
     assert replayed == RoutedOrder(first.order, replayed=True)
     assert isinstance(undecided, NoActivePlan)
@@ -137,7 +139,7 @@ async def test_many_repeats_are_answered_without_a_plan(world: World) -> None:
 async def test_many_after_a_reported_definite_failure_name_another_insurer(world: World) -> None:
     await world.route(application(), context())
     await world.report(OutcomeReport("app-1", A, Outcome.TECHNICAL_FAILURE, "HTTP_503"), context())
-    [moved] = await world.route.many([application()], context())
+    [moved] = await world.route.many([application()])
     assert isinstance(moved, RoutedOrder)
     assert moved.order.insurer_id in (B, C)
     assert not moved.replayed

@@ -22,6 +22,8 @@ from sluice_server.domain.errors import InvalidInput, Violation
 from sluice_server.domain.money import Money
 from sluice_server.domain.orders.decide import RoutedOrder
 from sluice_server.domain.orders.history import received
+from sluice_server.domain.routing.books import OpenDecision
+from sluice_server.domain.routing.frame import FirstDecision
 from sluice_server.domain.routing.model import (
     Application,
     Binding,
@@ -33,7 +35,7 @@ from sluice_server.domain.routing.model import (
 )
 from sluice_server.domain.routing.ports import Admission, TrafficSnapshot
 from sluice_server.domain.routing.source.compile import compile_plan
-from sluice_server.store.decision_text import decision_text
+from sluice_server.store.rows import ASYNCPG, SQLITE3, first_decision_row, first_row, is_first
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 LIMITS = RequestLimits(max_text_length=8)
@@ -248,11 +250,10 @@ customers = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")
         ),
         min_size=2,
         max_size=20,
-    ),
-    replayed=st.booleans(),
+    )
 )
 def test_decisions_of_a_plan_are_answered_and_stored_as_they_are(
-    drawn: list[tuple[str, str, int, TrafficSnapshot]], replayed: bool
+    drawn: list[tuple[str, str, int, TrafficSnapshot]],
 ) -> None:
     plan = compile_plan(PLAN, version=3)
     for place, (customer, code, premium, traffic) in enumerate(drawn):
@@ -264,13 +265,24 @@ def test_decisions_of_a_plan_are_answered_and_stored_as_they_are(
         )
         made = plan.draft(application, traffic, now=NOON)
         assert isinstance(made, Decision)
-        unframed = replace(made)
-        assert unframed.frame is None
-        routed = RoutedOrder(received(application, "00" * 32, made, submit=False, now=NOON), replayed)
-        plainly = render.route_response(routed)
-        answer = route_answer(routed)
+        first = plan.first(application, traffic, now=NOON)
+        # Only a binding that reads the customer is each application's own, and so is one without an insurer.
+        assert isinstance(first, Decision) is (made.insurer_id in ("insurer-b", ""))
+        if isinstance(first, FirstDecision):
+            made = replace(made, decision_id=first.decision_id)
+            assert first.decision() == made
+        assert not isinstance(first, OpenDecision)
+        order = received(application, application.fingerprint(), made, submit=False, now=NOON)
+        plainly = render.route_response(RoutedOrder(order, replayed=False))
+        answer = route_answer(first if isinstance(first, FirstDecision) else RoutedOrder(order, replayed=False))
         assert routing_pb2.RouteResponse.FromString(answer) == plainly
-        assert orjson.loads(decision_text(made)) == orjson.loads(decision_text(unframed))
+        if isinstance(first, FirstDecision):
+            for codec in (SQLITE3, ASYNCPG):
+                assert is_first(order)
+                *short, text = first_decision_row(first, codec)
+                *whole, whole_text = first_row(order, codec)
+                assert short == whole
+                assert orjson.loads(text) == orjson.loads(whole_text)
         for tag, response in (
             (OF_BATCH, routing_pb2.RouteBatchResponse()),
             (OF_STREAM, routing_pb2.RouteStreamResponse()),
@@ -278,8 +290,6 @@ def test_decisions_of_a_plan_are_answered_and_stored_as_they_are(
             response.ParseFromString(2 * result(tag, application.application_id, answer))
             assert [each.application_id for each in response.results] == 2 * [application.application_id]
             assert [each.response for each in response.results] == 2 * [plainly]
-        # Only a binding that reads the customer is each application's own.
-        assert (made.frame is None) is (made.insurer_id == "insurer-b")
 
 
 def test_a_constructor_makes_the_same() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from sluice_server.api.access import Access
 from sluice_server.api.context import ServerCall
 from sluice_server.api.interceptors.log import REQUEST_ID, is_request_id
 from sluice_server.api.interceptors.pipeline import REQUEST_ID_KEY, Hooks, Method
-from sluice_server.domain.context import Actor, CallContext, Clock, Role
+from sluice_server.domain.context import Actor, Clock, Role
 from sluice_server.domain.errors import InvalidInput, PermissionDenied, Violation
 
 ACTOR_KEY = "sluice-actor"
@@ -21,7 +20,7 @@ _KEYS = frozenset({ACTOR_KEY, ACTOR_BINARY_KEY, REQUEST_ID_KEY})
 
 
 class Identify:
-    """Finds the actor, checks that they may make this call, and sets the CallContext.
+    """Finds the actor, checks that they may make this call, and says so to the call, which makes its CallContext of it.
 
     The actor is the common name of the client's certificate where there is one; otherwise the one declared in the
     metadata ``sluice-actor``, marked as unverified. ``roles`` names those of verified actors; without it they have
@@ -46,13 +45,7 @@ class Identify:
             else:
                 # Nothing was declared that could be wrong, and the anonymous have every role.
                 actor = ANONYMOUS
-            remaining = call.grpc_context.time_remaining()
-            call.context = CallContext(
-                actor,
-                call.request_id,
-                call.trace_id,
-                None if remaining is None else clock.now() + timedelta(0, remaining),
-            )
+            call.actor, call.clock = actor, clock
 
         return Hooks(enter=enter)
 

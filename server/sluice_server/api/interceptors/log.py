@@ -72,7 +72,7 @@ def is_request_id(value: str | bytes | None) -> TypeGuard[str]:
 
 
 def _actor(call: ServerCall) -> str:
-    return call.context.actor.name if call.context else ""
+    return call.actor.name if call.actor else ""
 
 
 def _milliseconds_since(started: float) -> float:

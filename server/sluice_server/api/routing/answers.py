@@ -7,17 +7,14 @@ message: protobuf merges what it reads of the same message, and takes a field ag
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
 
-from sluice.routing.v1 import routing_pb2
 from sluice_server.api.routing import render
-from sluice_server.domain.orders.decide import RoutedOrder
+from sluice_server.domain.orders.decide import Answer
 from sluice_server.domain.orders.model import OrderState
+from sluice_server.domain.routing.frame import FirstDecision
 from sluice_server.domain.routing.model import Decision
 
-_REPLAYED = routing_pb2.RouteResponse(replayed=True).SerializeToString()
 _OWN = ("decision_id", "application_id", "rule", "split_key", "decide_time")
 """What decisions with the same frame do not share."""
 # Tags of length-delimited fields: number * 8 + 2 (tests/unit/api/test_fast_path.py reads what is written with them).
@@ -28,16 +25,13 @@ OF_BATCH, OF_STREAM = b"\x0a", b"\x12"
 """Tag of ``results`` in the response of RouteBatch, and of RouteStream."""
 
 
-def route_answer(routed: RoutedOrder) -> bytes:
+def route_answer(routed: Answer) -> bytes:
     """A RouteResponse, serialized."""
-    order = routed.order
-    decision = order.decisions[-1]
-    frame = decision.frame
-    if frame is None:
+    if not isinstance(routed, FirstDecision):
         return render.route_response(routed).SerializeToString()
-    shared = frame.kept(order.state, _MADE[order.state], decision)
-    decision_id, application_id = decision.decision_id.encode(), decision.application_id.encode()
-    rule, split_key, at = decision.rule.encode(), decision.split_key.encode(), _moment(decision.decided_at)
+    first = routed
+    decision_id, application_id = first.decision_id.encode(), first.application.application_id.encode()
+    rule, split_key, at = first.rule.encode(), first.split_key.encode(), _moment(first.decided_at)
     own = b"".join(
         (
             _DECISION_ID,
@@ -53,12 +47,10 @@ def route_answer(routed: RoutedOrder) -> bytes:
             length(split_key),
             split_key,
             _DECIDE_TIME,
-            _LENGTHS[len(at)],
             at,
         )
     )
-    answer = b"".join((shared, _DECISION, length(own), own))
-    return answer + _REPLAYED if routed.replayed else answer
+    return b"".join((first.frame.kept(_shared, first), _DECISION, length(own), own))
 
 
 def result(tag: bytes, application_id: str, answer: bytes) -> bytes:
@@ -90,20 +82,25 @@ def _varint(value: int) -> bytes:
 _LENGTHS = tuple(_varint(size) for size in range(2_048))
 
 
-@lru_cache(maxsize=64)
-def _moment(at: datetime) -> bytes:
-    """A Timestamp. Kept, because a batch's decisions share theirs."""
-    return render.timestamp(at).SerializeToString()
+class _Moments:
+    """Timestamps as they are written, their length before them. The last one is kept: a batch's decisions share it."""
+
+    def __init__(self) -> None:
+        self._last: datetime | None = None
+        self._written = b""
+
+    def __call__(self, at: datetime) -> bytes:
+        if at is not self._last:
+            written = render.timestamp(at).SerializeToString()
+            self._last, self._written = at, length(written) + written
+        return self._written
 
 
-def _maker(state: OrderState) -> Callable[[Decision], bytes]:
-    def make(decision: Decision) -> bytes:
-        response = render.state_and_decision(state, decision)
-        for name in _OWN:
-            response.decision.ClearField(name)
-        return response.SerializeToString()
-
-    return make
+_moment = _Moments()
 
 
-_MADE = {state: _maker(state) for state in OrderState}
+def _shared(decision: Decision) -> bytes:
+    response = render.state_and_decision(OrderState.ROUTED, decision)
+    for name in _OWN:
+        response.decision.ClearField(name)
+    return response.SerializeToString()

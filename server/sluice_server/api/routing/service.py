@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import structlog
 
 from sluice.routing.v1 import application_pb2, routing_pb2, routing_pb2_grpc
-from sluice_server.api.context import current_context
+from sluice_server.api.context import current_context, recorded
 from sluice_server.api.errors import failure_of
 from sluice_server.api.routing import answers, render, simulation, wire
 from sluice_server.api.routing import applications as incoming
+from sluice_server.api.routing.cohort import Cohort
 from sluice_server.api.routing.limits import DEFAULT_REQUEST_LIMITS, RequestLimits
 from sluice_server.domain.context import CallContext
 from sluice_server.domain.orders.cancel import CancelOrder
@@ -64,12 +65,14 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
     def __init__(self, use_cases: RoutingUseCases, limits: RequestLimits = DEFAULT_REQUEST_LIMITS) -> None:
         self._use = use_cases
         self._limits = limits
+        self._cohort = Cohort(use_cases.route, limits)
 
     async def Route(self, request: routing_pb2.RouteRequest, context: _ServicerContext) -> routing_pb2.RouteResponse:
-        await self._use.route.turn()
+        if not recorded():
+            return _serialized(await self._cohort.answer(request), routing_pb2.RouteResponse)
+        # A call that is traced goes its way alone: its spans tell of nobody else's work.
         application = incoming.application_of(request, self._limits)
-        answer = answers.route_answer(await self._use.route(application, current_context()))
-        return _serialized(answer, routing_pb2.RouteResponse)
+        return render.route_response(await self._use.route(application, current_context()))
 
     async def RouteBatch(
         self, request: routing_pb2.RouteBatchRequest, context: _ServicerContext
@@ -175,14 +178,16 @@ class RoutingServicer(routing_pb2_grpc.RoutingServicer):
         fails, fails alone."""
         incoming.batch(messages, self._limits)
         results: list[bytes] = [b""] * len(messages)
-        applications: dict[int, Application] = {}
+        applications: list[Application] = []
+        places: list[int] = []
         for place, message in enumerate(messages):
             try:
-                applications[place] = incoming.batch_item(message, place, self._limits)
+                applications.append(incoming.batch_item(message, place, self._limits))
+                places.append(place)
             except Exception as error:  # noqa: BLE001 - one bad application fails alone, whatever is wrong with it
                 results[place] = _failed(tag, message.application_id, error, context)
-        routed = await self._use.route.many(list(applications.values()), context)
-        for (place, application), answer in zip(applications.items(), routed, strict=True):
+        routed = await self._use.route.many(applications)
+        for place, application, answer in zip(places, applications, routed, strict=True):
             application_id = application.application_id
             if isinstance(answer, Exception):
                 results[place] = _failed(tag, application_id, answer, context)

@@ -8,15 +8,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sluice_server.domain.construct import constructor
 from sluice_server.domain.context import Clock
 from sluice_server.domain.errors import ApplicationConflict, InvalidInput, NoActivePlan, NoRuleMatches, SluiceError
 from sluice_server.domain.orders.history import received, redecided, stored
 from sluice_server.domain.orders.model import Order, OrderState
 from sluice_server.domain.orders.open_order import OpenOrder
-from sluice_server.domain.orders.ports import DecisionLog
+from sluice_server.domain.orders.ports import DecisionLog, NewOrder
 from sluice_server.domain.orders.timing import OrderTiming
 from sluice_server.domain.routing.books import OpenDecision, needs
+from sluice_server.domain.routing.frame import FirstDecision
 from sluice_server.domain.routing.model import Application, Decision, Disposition
 from sluice_server.domain.routing.ports import PlanSource, TrafficSource
 from sluice_server.domain.tracing import Tracer, Untraced
@@ -31,15 +31,15 @@ class RoutedOrder:
     replayed: bool
 
 
-_routed_order = constructor(RoutedOrder)
-
+Answer = RoutedOrder | FirstDecision
+"""The answer to one of many: the decision alone says all of an order that was new and is not submitted."""
 NOT_DECIDABLE = (NoActivePlan, NoRuleMatches, InvalidInput)
 """What the plan raises for an application that it has no answer for (InvalidInput: a factor cannot be computed)."""
 ANY_DISPOSITION = frozenset(Disposition)
 SOMEBODY = frozenset({Disposition.ROUTED})
 """Only a decision that names an insurer who takes part."""
-DECISIONS_AT_A_TIME = 50
-"""Of a batch; then other calls get a turn."""
+DECISIONS_AT_A_TIME = 128
+"""Of a batch; then other calls get a turn, and the plan and the breakers are looked at again."""
 
 
 class Decisions:
@@ -96,40 +96,68 @@ class Decisions:
                 return self._routed(order, await self._log.record(order))
         return self._routed(order, await record(order))
 
-    async def first_of_many(
-        self, applications: Sequence[Application], *, deadline: datetime | None
-    ) -> Sequence[RoutedOrder | Exception]:
-        """What ``first`` does, for many in shared commits: in each place what ``first`` would return or raise."""
-        results: dict[int, RoutedOrder | Exception] = {}
-        orders: dict[int, Order | OpenOrder] = {}
-        now = self._clock.now()
-        for place, application in enumerate(applications):
-            if place % DECISIONS_AT_A_TIME == DECISIONS_AT_A_TIME - 1:
+    async def first_of_many(self, applications: Sequence[Application]) -> Sequence[Answer | Exception]:
+        """What ``first`` does, for many that are not submitted, in shared commits: in each place what ``first`` would
+        return or raise, in the short form where there is one."""
+        results: list[Answer | Exception | None] = []
+        orders: list[NewOrder] = []
+        for start in range(0, len(applications), DECISIONS_AT_A_TIME):
+            if start:
                 await asyncio.sleep(0)  # the turn of other calls
-                now = self._clock.now()
             try:
-                orders[place] = self._received(application, now, submit=False, deadline=deadline)
-            except NOT_DECIDABLE as error:
+                plan, traffic, now = self._plans.current(), self._traffic.snapshot(), self._clock.now()
+            except SluiceError as error:
+                for application in applications[start : start + DECISIONS_AT_A_TIME]:
+                    results.append(await self._replayed_or(application, error))
+                continue
+            for application in applications[start : start + DECISIONS_AT_A_TIME]:
                 try:
-                    results[place] = await self._replayed(application) or error
-                except SluiceError as other:
-                    results[place] = other
-            except Exception as error:  # noqa: BLE001 - told in its place: the others go on
-                results[place] = error
+                    decision = plan.first(application, traffic, now=now)
+                    orders.append(
+                        decision
+                        if isinstance(decision, FirstDecision)
+                        else self._order(application, decision, submit=False, deadline=None, now=now)
+                    )
+                    results.append(None)
+                except NOT_DECIDABLE as error:
+                    results.append(await self._replayed_or(application, error))
+                except Exception as error:  # noqa: BLE001 - told in its place: the others go on
+                    results.append(error)
         with self._tracer.span("order.record"):
-            recorded = await self._log.record_all(list(orders.values()))
-        for (place, order), found in zip(orders.items(), recorded, strict=True):
-            try:
-                results[place] = found if isinstance(found, Exception) else self._routed(order, found)
-            except ApplicationConflict as error:
-                results[place] = error
-        return [results[place] for place in range(len(applications))]
+            recorded = iter(zip(orders, await self._log.record_all(orders), strict=True))
+        return [self._told(*next(recorded)) if result is None else result for result in results]
+
+    def _told(self, asked: NewOrder, recorded: Order | FirstDecision | Exception) -> Answer | Exception:
+        if isinstance(recorded, FirstDecision | Exception):
+            return recorded
+        try:
+            return self._routed(asked, recorded)
+        except ApplicationConflict as error:
+            return error
+
+    async def _replayed_or(self, application: Application, error: SluiceError) -> RoutedOrder | SluiceError:
+        """The stored order of an application that cannot be decided now, else why not."""
+        try:
+            return await self._replayed(application) or error if isinstance(error, NOT_DECIDABLE) else error
+        except SluiceError as other:
+            return other
 
     def _received(
         self, application: Application, now: datetime, *, submit: bool, deadline: datetime | None
     ) -> Order | OpenOrder:
         """The order of a new application with its first decision, not stored yet. Raises NOT_DECIDABLE."""
         decision = self._decide(application, number=1, failed=frozenset(), now=now)
+        return self._order(application, decision, submit=submit, deadline=deadline, now=now)
+
+    def _order(
+        self,
+        application: Application,
+        decision: Decision | OpenDecision,
+        *,
+        submit: bool,
+        deadline: datetime | None,
+        now: datetime,
+    ) -> Order | OpenOrder:
         fingerprint = application.fingerprint()
         if not isinstance(decision, OpenDecision):
             return self._new(application, fingerprint, decision, submit, deadline, now)
@@ -158,12 +186,14 @@ class Decisions:
             return replace(order, next_attempt_at=self._timing.overdue_at(end))
         return order
 
-    def _routed(self, asked: Order | OpenOrder, recorded: Order) -> RoutedOrder:
+    def _routed(self, asked: NewOrder, recorded: Order) -> RoutedOrder:
         if recorded is asked:
-            return _routed_order(recorded, False)
+            return RoutedOrder(recorded, replayed=False)
+        if isinstance(asked, FirstDecision):
+            return self._replay(recorded, asked.application.fingerprint())
         order = asked.order if isinstance(asked, OpenOrder) else asked
         if recorded.decisions[0].decision_id == order.decisions[0].decision_id:
-            return _routed_order(recorded, False)
+            return RoutedOrder(recorded, replayed=False)
         return self._replay(recorded, order.fingerprint)
 
     async def _replayed(self, application: Application) -> RoutedOrder | None:

@@ -9,7 +9,11 @@ from typing import Protocol, runtime_checkable
 
 from sluice_server.domain.orders.model import Order, OrderState, Outcome
 from sluice_server.domain.orders.open_order import OpenOrder
+from sluice_server.domain.routing.frame import FirstDecision
 from sluice_server.domain.routing.model import Application, Binding
+
+NewOrder = Order | OpenOrder | FirstDecision
+"""What is stored of an application that nobody has asked for before: its order, whole, open, or in the short form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +229,9 @@ class DecisionLog(Protocol):
         Unavailable when the store does not answer."""
         ...
 
-    async def record_all(self, orders: Sequence[Order | OpenOrder]) -> Sequence[Order | Exception]:
-        """What ``record`` does, for many at once: in each place what ``record`` would return or raise."""
+    async def record_all(self, orders: Sequence[NewOrder]) -> Sequence[Order | FirstDecision | Exception]:
+        """What ``record`` does, for many at once: in each place what ``record`` would return or raise. A first decision
+        that is stored now, with its order, is returned as it is."""
         ...
 
     async def save(self, order: Order) -> None:

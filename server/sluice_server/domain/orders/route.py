@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sluice_server.domain.context import CallContext
 from sluice_server.domain.errors import SluiceError
-from sluice_server.domain.orders.decide import SOMEBODY, Decisions, RoutedOrder
+from sluice_server.domain.orders.decide import SOMEBODY, Answer, Decisions, RoutedOrder
 from sluice_server.domain.orders.model import OrderState
 from sluice_server.domain.routing.model import Application
 
@@ -31,11 +31,10 @@ class RouteApplication:
         routed = await self._decisions.first(application, submit=False, deadline=context.deadline)
         return await self._moved(routed) if routed.order.state is OrderState.ABNORMAL else routed
 
-    async def many(
-        self, applications: Sequence[Application], context: CallContext
-    ) -> Sequence[RoutedOrder | Exception]:
-        """Each application as by itself, all in shared commits: in each place the answer, or what would be raised."""
-        results = list(await self._decisions.first_of_many(applications, deadline=context.deadline))
+    async def many(self, applications: Sequence[Application]) -> Sequence[Answer | Exception]:
+        """Each application as by itself, all in shared commits: in each place the answer, or what would be raised. Most
+        new applications are answered by their decision alone."""
+        results = list(await self._decisions.first_of_many(applications))
         for place, result in enumerate(results):
             if isinstance(result, RoutedOrder) and result.order.state is OrderState.ABNORMAL:
                 try:

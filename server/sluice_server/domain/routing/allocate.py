@@ -12,7 +12,7 @@ from sluice_server.domain.construct import constructor
 from sluice_server.domain.identity import new_id
 from sluice_server.domain.routing.books import LedgerKey, OpenDecision
 from sluice_server.domain.routing.compiled_rule import CompiledRule
-from sluice_server.domain.routing.frame import MAXIMUM_FRAMES, Frame, set_frame
+from sluice_server.domain.routing.frame import MAXIMUM_FRAMES, FirstDecision, Frame
 from sluice_server.domain.routing.index import Value
 from sluice_server.domain.routing.model import Application, Candidate, Decision, Disposition
 from sluice_server.domain.routing.ports import TrafficSnapshot
@@ -78,6 +78,39 @@ class Allocator:
         self._plan_version = plan_version
         self._weighed: tuple[TrafficSnapshot, dict[tuple[int, str], _Weighed]] = (TrafficSnapshot(0, {}), {})
 
+    def first(
+        self, rule: CompiledRule, application: Application, reading: Reading, traffic: TrafficSnapshot, *, now: datetime
+    ) -> FirstDecision | Decision | OpenDecision:
+        """What ``split`` gives for a first decision, in the short form where there is one."""
+        weighed = self._weigh(rule, application.product_line, traffic)
+        candidates, weights, limited, frames = weighed
+        if not rule.exact and reading.shared:
+            split_key = _split_key(rule, application, reading)
+            chosen = rule.split.choose(weights, split_key)
+            if (
+                chosen >= 0
+                and (binder := rule.bindings[chosen]).shared
+                and not (limited and candidates[chosen].insurer_id in traffic.capacities)
+            ):
+                binding = binder.bind(application, reading.factors, now)
+                # By identity: they are the same objects where they say the same, and a frame holds its own.
+                place = (chosen, id(binding), id(reading.factors))
+                frame = frames.get(place)
+                if frame is None:
+                    if len(frames) >= MAXIMUM_FRAMES:
+                        frames.clear()
+                    frame = frames[place] = Frame(
+                        candidates[chosen].insurer_id,
+                        binding,
+                        self._plan_name,
+                        self._plan_version,
+                        reading.factors,
+                        candidates,
+                        traffic.version,
+                    )
+                return FirstDecision(application, frame, new_id("dec"), rule.name, split_key, now)
+        return self._split(weighed, rule, application, reading, traffic, number=1, failed=frozenset(), now=now)
+
     def split(
         self,
         rule: CompiledRule,
@@ -95,10 +128,22 @@ class Allocator:
             weighed = _weigh(rule, application.product_line, traffic, failed)
         else:
             weighed = self._weigh(rule, application.product_line, traffic)
-        candidates, weights, limited, frames = weighed
-        key = reading.values[rule.sticky_place]
-        # Without a key all such applications would go to one insurer.
-        split_key = application.application_id if key is None or key == "" else str(key)
+        return self._split(weighed, rule, application, reading, traffic, number=number, failed=failed, now=now)
+
+    def _split(
+        self,
+        weighed: _Weighed,
+        rule: CompiledRule,
+        application: Application,
+        reading: Reading,
+        traffic: TrafficSnapshot,
+        *,
+        number: int,
+        failed: frozenset[str],
+        now: datetime,
+    ) -> Decision | OpenDecision:
+        candidates, weights, limited, _ = weighed
+        split_key = _split_key(rule, application, reading)
         if rule.exact and any(weights):
             return self._open(rule, application, reading, traffic, candidates, split_key, number, failed, now)
         disposition, chosen = Disposition.ROUTED, rule.split.choose(weights, split_key)
@@ -106,18 +151,9 @@ class Allocator:
             disposition, chosen = exhausted(rule.rule, candidates, failed)
         if limited and chosen >= 0 and candidates[chosen].insurer_id in traffic.capacities:
             return self._open(rule, application, reading, traffic, candidates, split_key, number, failed, now)
-        decision = self._decision(
+        return self._decision(
             application, number, disposition, rule, chosen, reading, split_key, candidates, traffic.version, now
         )
-        if number == 1 and reading.shared and (chosen < 0 or rule.bindings[chosen].shared):
-            place = (chosen, disposition, id(decision.binding), id(reading.factors))
-            frame = frames.get(place)
-            if frame is None:
-                if len(frames) >= MAXIMUM_FRAMES:
-                    frames.clear()
-                frame = frames[place] = Frame((decision.binding, reading.factors))
-            set_frame(decision, frame)
-        return decision
 
     def _open(
         self,
@@ -191,6 +227,12 @@ class Allocator:
         if weighed is None:
             weighed = kept[place] = _weigh(rule, product_line, traffic, frozenset())
         return weighed
+
+
+def _split_key(rule: CompiledRule, application: Application, reading: Reading) -> str:
+    key = reading.values[rule.sticky_place]
+    # Without a key all such applications would go to one insurer.
+    return application.application_id if key is None or key == "" else str(key)
 
 
 def _weigh(rule: CompiledRule, product_line: str, traffic: TrafficSnapshot, failed: frozenset[str]) -> _Weighed:

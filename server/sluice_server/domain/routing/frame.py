@@ -2,56 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+from sluice_server.domain.construct import constructor
+from sluice_server.domain.routing.model import Application, Binding, Candidate, Decision, Disposition
 
 T = TypeVar("T")
-D = TypeVar("D")
 
 MAXIMUM_FRAMES = 16_384
 """Of the candidates of one traffic snapshot; with more kinds of decisions the frames begin anew."""
 
+_decision = constructor(Decision)
+
 
 class Frame:
-    """Stands for everything in a first decision by a STICKY split but its ids, rule, split key and moment: disposition,
-    insurer, binding, plan, factors, candidates, traffic version.
+    """Everything in a first decision by a STICKY split that names an insurer, but its ids, rule, split key and moment.
 
-    A plan makes thousands of decisions a second and only a handful of frames, which its decisions carry
-    (``Framed``). What has been made of a frame's part, as JSON, as protobuf, is kept with it; in a decision without a
-    frame the same is to be made from its fields.
+    A plan makes thousands of decisions a second and only a handful of frames. What has been made of a frame's part, as
+    JSON, as protobuf, is kept with it.
     """
 
-    __slots__ = ("_kept", "of")
+    __slots__ = (
+        "_kept",
+        "binding",
+        "candidates",
+        "factors",
+        "insurer_id",
+        "plan_name",
+        "plan_version",
+        "traffic_version",
+    )
 
-    def __init__(self, of: tuple[object, ...]) -> None:
-        self.of = of
-        """Held, because frames are looked up by the identity of what is in them."""
+    def __init__(
+        self,
+        insurer_id: str,
+        binding: Binding,
+        plan_name: str,
+        plan_version: int,
+        factors: Mapping[str, str | int | float | bool],
+        candidates: tuple[Candidate, ...],
+        traffic_version: int,
+    ) -> None:
+        self.insurer_id = insurer_id
+        self.binding = binding
+        self.plan_name = plan_name
+        self.plan_version = plan_version
+        self.factors = factors
+        self.candidates = candidates
+        self.traffic_version = traffic_version
         self._kept: dict[object, object] = {}
 
-    def kept(self, key: object, make: Callable[[D], T], decision: D) -> T:
-        """What ``make`` made of a decision with this frame when it was first asked for under ``key``."""
+    def kept(self, make: Callable[[Decision], T], first: FirstDecision) -> T:
+        """What ``make`` made of a decision with this frame when it was first asked for."""
         try:
-            return self._kept[key]  # type: ignore[return-value]  # under a key is only what its one ``make`` made
+            return self._kept[make]  # type: ignore[return-value]  # under a function is only what it made
         except KeyError:
-            made = self._kept[key] = make(decision)
+            made = self._kept[make] = make(first.decision())
             return made
 
 
-class Framed:
-    """Room for the frame. No field: it is neither compared nor shown, and a changed copy has none."""
+class FirstDecision:
+    """The first decision of an application, in the short form that nearly every call of Route needs.
 
-    __slots__ = ("_frame",)
-    _frame: Frame
+    To make a ``Decision`` of it, and an order around that, costs as much as to decide.
+    """
 
-    @property
-    def frame(self) -> Frame | None:
-        """None where nothing is known to be shared."""
-        try:
-            return self._frame
-        except AttributeError:
-            return None
+    __slots__ = ("application", "decided_at", "decision_id", "frame", "rule", "split_key")
 
+    def __init__(
+        self, application: Application, frame: Frame, decision_id: str, rule: str, split_key: str, decided_at: datetime
+    ) -> None:
+        self.application = application
+        self.frame = frame
+        self.decision_id = decision_id
+        self.rule = rule
+        self.split_key = split_key
+        self.decided_at = decided_at
 
-_slot: Any = vars(Framed)["_frame"]
-set_frame: Callable[[Framed, Frame], None] = _slot.__set__
-"""Gives a decision its frame when it is made: past what keeps a frozen dataclass from being changed."""
+    def decision(self) -> Decision:
+        """The same in full."""
+        frame = self.frame
+        return _decision(
+            self.decision_id,
+            self.application.application_id,
+            1,
+            Disposition.ROUTED,
+            frame.insurer_id,
+            frame.binding,
+            frame.plan_name,
+            frame.plan_version,
+            self.rule,
+            frame.factors,
+            self.split_key,
+            None,
+            frame.candidates,
+            frame.traffic_version,
+            self.decided_at,
+            (),
+        )

@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 
 from sluice_server.domain.money import Money
-from sluice_server.domain.routing.frame import Framed
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +76,13 @@ class Application(_Kept):
             set_content(self, made)
         return made
 
+    def digest(self) -> bytes:
+        """SHA-256 of the content."""
+        return hashlib.sha256(self.content()).digest()
+
     def fingerprint(self) -> str:
-        """SHA-256 (hexadecimal) of the content."""
-        return hashlib.sha256(self.content()).hexdigest()
+        """``digest()`` in hexadecimal."""
+        return self.digest().hex()
 
 
 class Disposition(StrEnum):
@@ -121,7 +124,7 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision(Framed):
+class Decision:
     """分流结果: the stored answer to "who insures this application", with all that is needed to re-derive it."""
 
     decision_id: str

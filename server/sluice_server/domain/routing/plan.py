@@ -10,6 +10,7 @@ from sluice_server.domain.errors import NoRuleMatches
 from sluice_server.domain.routing.allocate import Allocator, Reading
 from sluice_server.domain.routing.books import Books, OpenDecision
 from sluice_server.domain.routing.compiled_rule import CompiledRule, compile_rules
+from sluice_server.domain.routing.frame import FirstDecision
 from sluice_server.domain.routing.index import RuleIndex, Value, holds
 from sluice_server.domain.routing.model import Application, Decision
 from sluice_server.domain.routing.ports import RiskFactsSource, RiskNeed, TrafficSnapshot
@@ -49,7 +50,8 @@ class CompiledPlan:
         self._factor_context = ContextBuilder(f.expression for f in resolved.factors)
         self._when_context = ContextBuilder(r.when for r in rules if r.when is not None)
         self._products = _by_fields(tuple(sorted(p.fields().items())) for p in resolved.document.products)
-        self._split = Allocator(resolved.document.name, version).split
+        allocator = Allocator(resolved.document.name, version)
+        self._split, self._first = allocator.split, allocator.first
         self._read_values = plain_reader(paths)
         self._remembered: dict[tuple[FactorValue | None, ...], Mapping[str, FactorValue]] = {}
 
@@ -119,6 +121,13 @@ class CompiledPlan:
         reading = self.read(application, now)
         rule = self.match(application, reading)
         return self._split(rule, application, reading, traffic, number=number, failed=failed, now=now)
+
+    def first(
+        self, application: Application, traffic: TrafficSnapshot, *, now: datetime
+    ) -> FirstDecision | Decision | OpenDecision:
+        """What ``draft`` gives for an application's first decision, in the short form where there is one."""
+        reading = self.read(application, now)
+        return self._first(self.match(application, reading), application, reading, traffic, now=now)
 
     def split(
         self,

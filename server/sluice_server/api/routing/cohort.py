@@ -1,0 +1,86 @@
+"""Calls of Route that wait for the same commit, read, decided and answered as one batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+from sluice.routing.v1 import routing_pb2
+from sluice_server.api.routing import answers
+from sluice_server.api.routing import applications as incoming
+from sluice_server.api.routing.limits import RequestLimits
+from sluice_server.domain.orders.route import RouteApplication
+from sluice_server.domain.routing.model import Application
+
+_Waiting = tuple[routing_pb2.RouteRequest, asyncio.Future[bytes]]
+
+
+class Cohort:
+    """Gathers calls until the decision log's next turn and routes them with ``RouteApplication.many``.
+
+    A call by itself, between others' work on sockets, takes several times as long as one among many of its kind: it
+    finds neither its code nor its data in the processor's caches, and whatever a batch shares it has to look up alone.
+    """
+
+    def __init__(self, route: RouteApplication, limits: RequestLimits) -> None:
+        self._route = route
+        self._limits = limits
+        self._waiting: list[_Waiting] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    def answer(self, request: routing_pb2.RouteRequest) -> Awaitable[bytes]:
+        """The call's RouteResponse, serialized; the call has no span. Raises InvalidInput, and what
+        ``RouteApplication`` raises."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bytes] = loop.create_future()
+        if not self._waiting:
+            # In the context of its first call, which is not recorded: so what it does for all is not either.
+            task = loop.create_task(self._run(), name="route-cohort")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        self._waiting.append((request, future))
+        return future
+
+    async def _run(self) -> None:
+        """Tells every call what became of it, whatever happens."""
+        calls: list[_Waiting] = []
+        try:
+            await self._route.turn()
+            calls, self._waiting = self._waiting, []
+            await self._answer(calls)
+        except BaseException as error:
+            if not calls:
+                calls, self._waiting = self._waiting, []
+            for _, future in calls:
+                _fail(future, error)
+            if not isinstance(error, Exception):
+                raise
+
+    async def _answer(self, calls: list[_Waiting]) -> None:
+        limits = self._limits
+        applications: list[Application] = []
+        futures: list[asyncio.Future[bytes]] = []
+        for request, future in calls:
+            if future.done():
+                continue  # its caller has hung up
+            try:
+                applications.append(incoming.application_of(request, limits))
+                futures.append(future)
+            except Exception as error:  # noqa: BLE001 - one bad application fails alone, whatever is wrong with it
+                future.set_exception(error)
+        routed = await self._route.many(applications)
+        ready = [each if isinstance(each, Exception) else answers.route_answer(each) for each in routed]
+        for future, answer in zip(futures, ready, strict=True):
+            if isinstance(answer, Exception):
+                _fail(future, answer)
+            elif not future.done():
+                future.set_result(answer)
+
+
+def _fail(future: asyncio.Future[bytes], error: BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(error, asyncio.CancelledError):
+        future.cancel()
+    else:
+        future.set_exception(error)
