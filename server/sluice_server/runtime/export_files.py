@@ -13,8 +13,7 @@ from pathlib import Path
 
 import orjson
 
-from sluice_server.domain.orders.export import order_line, sign_of_life, submission_lines
-from sluice_server.domain.orders.model import Order
+from sluice_server.domain.orders.export import ExportedOrder, order_line, sign_of_life, submission_lines
 from sluice_server.domain.orders.ports import OrderPosition
 
 
@@ -48,7 +47,7 @@ class FileDestination:
     def cursor(self) -> ExportCursor:
         return read_cursor(self._orders)
 
-    def write(self, cursor: ExportCursor, orders: Sequence[Order], alive_at: datetime | None) -> ExportCursor:
+    def write(self, cursor: ExportCursor, orders: Sequence[ExportedOrder], alive_at: datetime | None) -> ExportCursor:
         sequence = cursor.sequence
         submissions: defaultdict[str, list[Mapping[str, object]]] = defaultdict(list)
         by_date: defaultdict[str, list[Mapping[str, object]]] = defaultdict(list)
@@ -87,7 +86,7 @@ def read_cursor(directory: Path) -> ExportCursor:
     return ExportCursor(int(content["sequence"]), OrderPosition(at, content["application_id"]))
 
 
-def write_cursor(directory: Path, cursor: ExportCursor, sequence: int, orders: Sequence[Order]) -> ExportCursor:
+def write_cursor(directory: Path, cursor: ExportCursor, sequence: int, orders: Sequence[ExportedOrder]) -> ExportCursor:
     """Stores how far it has come: behind these orders, or where it was without any."""
     after = OrderPosition(orders[-1].updated_at, orders[-1].application_id) if orders else cursor.after
     content = {

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from sluice_server.domain.errors import Unavailable
-from sluice_server.domain.orders.export import order_line, sign_of_life, submission_lines
-from sluice_server.domain.orders.model import Order
+from sluice_server.domain.orders.export import ExportedOrder, order_line, sign_of_life, submission_lines
 from sluice_server.runtime.export_files import ExportCursor, exclusive, read_cursor, write_cursor
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class KafkaDestination:
     def cursor(self) -> ExportCursor:
         return read_cursor(self._dir)
 
-    def write(self, cursor: ExportCursor, orders: Sequence[Order], alive_at: datetime | None) -> ExportCursor:
+    def write(self, cursor: ExportCursor, orders: Sequence[ExportedOrder], alive_at: datetime | None) -> ExportCursor:
         """Raises Unavailable when not every line was acknowledged; the cursor is then where it was."""
         self._refused = None
         try:

@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 
 from sluice_server.domain.context import Clock
-from sluice_server.domain.orders.model import Order
+from sluice_server.domain.orders.export import ExportedOrder
 from sluice_server.domain.orders.ports import OrderPosition
 from sluice_server.domain.unit_of_work import Store
 from sluice_server.runtime.export_files import ExportCursor
@@ -36,7 +36,7 @@ class ExportDestination(Protocol):
         """How far it has come."""
         ...
 
-    def write(self, cursor: ExportCursor, orders: Sequence[Order], alive_at: datetime | None) -> ExportCursor:
+    def write(self, cursor: ExportCursor, orders: Sequence[ExportedOrder], alive_at: datetime | None) -> ExportCursor:
         """Exports the orders, in their order, then a sign of life if there is to be one; then the cursor moves on.
         Raises Unavailable when the place does not answer."""
         ...
@@ -70,7 +70,7 @@ class OrderExportWorker:
         destination: ExportDestination,
         *,
         batch: int = 5000,
-        part: int = 100,
+        part: int = 500,
         leisure: float = 4.0,
         settle_seconds: float = 3.0,
         idle_seconds: float = 2.0,
@@ -104,13 +104,13 @@ class OrderExportWorker:
     async def _export(self) -> bool:
         cursor = await asyncio.to_thread(self._destination.cursor)
         until = self._clock.now() - self._settle
-        orders: list[Order] = []
+        orders: list[ExportedOrder] = []
         after = cursor.after
         while len(orders) < self._batch:
             began = time.perf_counter()
             limit = min(self._part, self._batch - len(orders))
             async with self._store.read() as uow:
-                part = await uow.orders.changed(after=after, until=until, limit=limit)
+                part = await uow.orders.exported(after=after, until=until, limit=limit)
             orders += part
             if len(part) < limit:
                 break
@@ -126,7 +126,7 @@ class OrderExportWorker:
         self._log.debug("orders exported", worker=self.name, orders=len(orders))
         return full
 
-    def _awaited(self, cursor: ExportCursor, orders: Sequence[Order], until: datetime) -> bool:
+    def _awaited(self, cursor: ExportCursor, orders: Sequence[ExportedOrder], until: datetime) -> bool:
         """Whether a streaming job may wait for a sign of life."""
         if orders:
             return True

@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, or_, select, text, update
 
 from sluice_server.domain.errors import ConcurrentChange
+from sluice_server.domain.orders.export import ExportedOrder
 from sluice_server.domain.orders.model import Order, OrderState, Submission
 from sluice_server.domain.orders.ports import DecidedApplication, OrderFilter, OrderPosition, ReplayRange
 from sluice_server.domain.routing.model import Decision
-from sluice_server.store import replay
+from sluice_server.store import exported, replay
 from sluice_server.store.counts import standing, standing_of
 from sluice_server.store.rows import (
     CHANGEABLE_COLUMNS,
@@ -154,14 +155,8 @@ class SqlOrders:
         )
         return (await self._session.execute(statement)).scalars().all()
 
-    async def changed(self, *, after: OrderPosition | None, until: datetime, limit: int) -> Sequence[Order]:
-        statement = (
-            select(orders)
-            .where(orders.c.updated_at < until, *above(orders.c.updated_at, after))
-            .order_by(orders.c.updated_at, orders.c.application_id)
-            .limit(limit)
-        )
-        return await self._read(statement)
+    async def exported(self, *, after: OrderPosition | None, until: datetime, limit: int) -> Sequence[ExportedOrder]:
+        return await exported.exported(self._session, after=after, until=until, limit=limit)
 
     async def abnormal_of(self, incident_id: str, *, limit: int) -> Sequence[Order]:
         statement = select(orders).where(*_abnormal(incident_id))

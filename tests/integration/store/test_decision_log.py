@@ -72,7 +72,10 @@ async def test_many_orders_are_all_there_and_in_order(store: SqlStore) -> None:
     given = [order(f"app-{number:04}", at=after(number)) for number in range(700)]
     assert await asyncio.gather(*(store.decision_log.record(each) for each in given)) == given
     async with store.read() as work:
-        assert list(await work.orders.changed(after=None, until=after(10_000), limit=1_000)) == given
+        found = await work.orders.exported(after=None, until=after(10_000), limit=1_000)
+        assert [each.application_id for each in found] == [each.application_id for each in given]
+        for each in given[::50]:
+            assert await work.orders.get(each.application_id) == each
 
 
 async def test_a_life_saved_in_shared_commits_is_kept(store: SqlStore) -> None:

@@ -65,8 +65,8 @@ QUESTIONS: dict[str, tuple[Question, set[str]]] = {
         {"ix_orders_created", "pk_decisions"},
     ),
     "due": (lambda w: w.orders.due(states=(OrderState.ABNORMAL,), at=after(1), limit=50), {"ix_orders_due"}),
-    "changed": (
-        lambda w: w.orders.changed(after=OrderPosition(after(1), "app-1"), until=after(9), limit=50),
+    "exported": (
+        lambda w: w.orders.exported(after=OrderPosition(after(1), "app-1"), until=after(9), limit=50),
         {"ix_orders_updated"},
     ),
     "abnormal of an incident": (lambda w: w.orders.abnormal_of("inc-1", limit=50), {"ix_orders_incident"}),
@@ -151,4 +151,6 @@ async def test_a_frequent_question_is_an_index_search(store: SqlStore, explainin
     unused -= {i for i in unused if i == "uq_orders_application_id" and "sqlite_autoindex_orders_1" in shown}
     assert not unused, shown
     scans = [line for line in lines if "Seq Scan" in line or (line.startswith("SCAN") and "USING" not in line)]
-    assert [line for line in scans if "counts" not in line and "anon" not in line] == [], shown
+    # What a subquery has found by its index is read from one end to the other.
+    found = ("counts", "anon", "SCAN part")
+    assert [line for line in scans if not any(name in line for name in found)] == [], shown

@@ -8,6 +8,8 @@ from sluice_server.domain.errors import ConcurrentChange
 from sluice_server.domain.orders.model import Order, OrderState, Outcome
 from sluice_server.domain.orders.ports import OrderFilter, OrderPosition
 from sluice_server.store import SqlStore
+from sluice_server.store.content import APPLICATION
+from sluice_server.store.types import as_stored
 from tests.integration.store.samples import after, decision, ended, order, stored, submitting
 
 
@@ -196,17 +198,23 @@ async def test_due_orders_come_by_their_waiting_time(store: SqlStore) -> None:
         assert await work.orders.due(states=states, at=after(10), limit=1) == ["early"]
 
 
-async def test_changed_orders_come_once_each_with_their_history(store: SqlStore) -> None:
+async def test_orders_are_exported_once_each_with_all_that_is_told_of_them(store: SqlStore) -> None:
     await keep(
         store, order("a", at=after(0)), order("b", at=after(1)), order("c", at=after(1)), order("d", at=after(9))
     )
     latest = await change(store, submitting(order("a", at=after(0)), at=after(1)))
     async with store.read() as work:
-        first = await work.orders.changed(after=None, until=after(9), limit=2)
+        first = await work.orders.exported(after=None, until=after(9), limit=2)
         position = OrderPosition(first[-1].updated_at, first[-1].application_id)
-        second = await work.orders.changed(after=position, until=after(9), limit=2)
+        second = await work.orders.exported(after=position, until=after(9), limit=2)
     assert [o.application_id for o in (*first, *second)] == ["a", "b", "c"]
-    assert first[0] == latest
+    whole = first[0]
+    assert whole.submissions == latest.submissions != ()
+    assert all(each.submissions == () for each in (first[1], *second))
+    assert (whole.state, whole.insurer_id, whole.insurers_named) == (latest.state, latest.insurer_id, 1)
+    assert whole.first_decided_at == whole.last_decided_at == latest.decision.decided_at
+    assert whole.updated_at == latest.updated_at
+    assert whole.application == as_stored(APPLICATION.encode(latest.application))
 
 
 async def test_abnormal_orders_are_attached_to_the_incident_once(store: SqlStore) -> None:

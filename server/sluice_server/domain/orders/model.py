@@ -190,16 +190,6 @@ class Order:
         return frozenset(failed - {s.insurer_id for s in self.unsettled})
 
     @property
-    def technical_failures(self) -> int:
-        """Calls that ended technically, unknown ones included."""
-        return sum(s.outcome in (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN) for s in self.submissions)
-
-    @property
     def contradictions(self) -> tuple[Submission, ...]:
         """Reports that cannot be true together with the rest."""
         return tuple(s for s in self.submissions if s.flag is ReportFlag.CONTRADICTING)
-
-    @property
-    def rerouted(self) -> bool:
-        """Decided for more than one insurer."""
-        return len({d.insurer_id for d in self.decisions if d.insurer_id}) > 1

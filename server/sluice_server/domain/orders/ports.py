@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol, runtime_checkable
 
+from sluice_server.domain.orders.export import ExportedOrder
 from sluice_server.domain.orders.model import Order, OrderState, Outcome
 from sluice_server.domain.orders.open_order import OpenOrder
 from sluice_server.domain.routing.frame import FirstDecision
@@ -196,8 +197,8 @@ class OrderRepository(Protocol):
         longest first."""
         ...
 
-    async def changed(self, *, after: OrderPosition | None, until: datetime, limit: int) -> Sequence[Order]:
-        """With their whole histories, by (updated_at, application_id), above ``after``, updated before ``until``."""
+    async def exported(self, *, after: OrderPosition | None, until: datetime, limit: int) -> Sequence[ExportedOrder]:
+        """By (updated_at, application_id), above ``after``, updated before ``until``."""
         ...
 
     async def abnormal_of(self, incident_id: str, *, limit: int) -> Sequence[Order]:
