@@ -14,7 +14,7 @@ from sluice.client._methods import KEEPALIVE_SECONDS as CLIENT_KEEPALIVE_SECONDS
 from sluice.type.v1.error_reason_pb2 import ErrorReason
 from sluice_server.api.access import ACCESS
 from sluice_server.domain import errors
-from sluice_server.runtime.lifecycle import KEEPALIVE_SECONDS
+from sluice_server.runtime.listeners import KEEPALIVE_SECONDS
 from sluice_server.runtime.reflection import contract_descriptors
 
 ROOT = Path(__file__).parents[2]

@@ -180,6 +180,49 @@ async def test_health_follows_the_life_of_the_server() -> None:
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_every_connection_is_served_until_all_are_told_of_the_stop() -> None:
+    """The port has several listeners; each connection belongs to one of them."""
+    probe = Probe()
+    async with serving(probe) as server:
+        clients = [AsyncSluice(f"127.0.0.1:{server.port}", actor=f"wang.{number}") for number in range(16)]
+        answers = [client.routing.GetOrder(routing_pb2.GetOrderRequest(application_id="a")) for client in clients]
+        await asyncio.gather(*answers)
+        assert sorted(call.actor.name for call in probe.seen) == sorted(f"wang.{number}" for number in range(16))
+        begun = asyncio.Event()
+        finish = asyncio.Event()
+
+        async def wait() -> None:
+            if len(probe.seen) == 32:
+                begun.set()
+            await finish.wait()
+
+        probe.behavior = wait
+        running = [
+            asyncio.ensure_future(client.routing.GetOrder(routing_pb2.GetOrderRequest(application_id="b")))
+            for client in clients
+        ]
+        await asyncio.wait_for(begun.wait(), SECONDS)
+        stopping = asyncio.create_task(server.stop())
+        await asyncio.sleep(0.2)
+        finish.set()
+        await asyncio.gather(*running)
+        await stopping
+    for client in clients:
+        with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)):
+            await client.routing.GetOrder(routing_pb2.GetOrderRequest(application_id="c"), timeout=0.3)
+        await client.close()
+
+
+async def test_nobody_shares_the_port_of_another_server() -> None:
+    async with serving(Probe()) as first:
+        address = f"127.0.0.1:{first.port}"
+        with pytest.raises(SettingsError, match=f"cannot listen on {address}: is another server running there"):
+            async with serving(Probe(), listen=address):
+                pass
+    async with serving(Probe(), listen=address) as again:
+        assert again.port == first.port
+
+
 async def test_a_port_that_is_taken_is_named_and_what_was_built_is_closed() -> None:
     closed = []
 
