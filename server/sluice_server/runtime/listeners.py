@@ -15,7 +15,7 @@ import grpc
 
 from sluice_server.runtime.settings import Settings, SettingsError
 
-LISTENERS = 4
+LISTENERS = 8
 # The same keepalive as the clients' (sluice.client): a server that does not expect pings answers them with GOAWAY.
 KEEPALIVE_SECONDS = 30
 GRPC_OPTIONS: tuple[tuple[str, Any], ...] = (

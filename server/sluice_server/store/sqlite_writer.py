@@ -28,6 +28,7 @@ from sluice_server.store.rows import (
     Row,
 )
 from sluice_server.store.settling import all_first, all_plain, write_settled_sqlite
+from sluice_server.store.sqlite_checkpoints import Checkpoints
 from sluice_server.store.sqlite_first import ROWS_AT_ONCE, prepare, write_first
 from sluice_server.store.types import from_microseconds, json_text
 from sluice_server.store.unit_of_work import WriteGate
@@ -45,6 +46,7 @@ class SqliteWriter:
         self._path = path
         self._gate = gate
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sluice-decision-log")
+        self._checkpoints = Checkpoints(path)
         self._connection: sqlite3.Connection | None = None
 
     @property
@@ -56,10 +58,17 @@ class SqliteWriter:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, writes)
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._disconnect)
+        await loop.run_in_executor(self._thread, self._checkpoints.close)
         self._thread.shutdown(wait=False)
 
     def _write(self, writes: Sequence[Write]) -> Sequence[bool]:
+        results = self._commit(writes)
+        self._checkpoints.written(len(writes))
+        return results
+
+    def _commit(self, writes: Sequence[Write]) -> Sequence[bool]:
         connection = self._connection or self._connect()
         try:
             firsts = all_first(writes)
