@@ -28,7 +28,7 @@ from sluice_server.domain.breaker.replay import Replay
 from sluice_server.domain.breaker.sequential import SequentialDesign, design_test
 from sluice_server.domain.breaker.watch import BreakerWatch
 from sluice_server.domain.orders.model import Outcome, SubmissionKind
-from sluice_server.runtime.lifecycle import quiet_garbage_collector
+from sluice_server.runtime.lifecycle import tune_interpreter
 from tests.bench.breaker_peers import PEERS, Call, replay
 from tests.bench.breaker_traces import NORMAL_FAILURES, SEED, START, Trace, calm_times, outages
 from tests.bench.report import Row, report
@@ -45,7 +45,7 @@ _TECHNICAL = (Outcome.TECHNICAL_FAILURE, Outcome.UNKNOWN)
 
 def main() -> None:
     # First, and with the collector as the server has it: what the traces leave behind is not the watch's.
-    quiet_garbage_collector()
+    tune_interpreter()
     tick = Row("tick/1000x50", asyncio.run(tick_milliseconds()), "ms", "processor time", goal="< 50")
     rows = [row for trace in outages() for row in _outage_rows(trace)]
     rows += [row for trace in calm_times() for row in _calm_rows(trace)]

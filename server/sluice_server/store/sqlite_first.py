@@ -18,10 +18,11 @@ from sluice_server.store.order_write import FirstWrite
 from sluice_server.store.rows import FIRST_COLUMNS
 from sluice_server.store.types import json_text
 
-ROWS_AT_ONCE = 256
+ROWS_AT_ONCE = 1_024
 """Rows of one statement at most."""
 _SIZE_STEP = 64
-"""Up to here there is a statement for every number of rows, beyond only for multiples: few are ever compiled."""
+"""Up to here there is a statement for every number of rows, beyond only for multiples, which are filled up with empty
+rows: few are ever compiled."""
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -35,12 +36,11 @@ def write_first(connection: sqlite3.Connection, writes: Sequence[FirstWrite]) ->
     """Stores them; for each whether it took place. In the transaction that has begun, else in one of its own; up to
     ``ROWS_AT_ONCE`` writes are one statement."""
     before = connection.total_changes
-    start = 0
-    while start < len(writes):
-        size = _size(len(writes) - start)
-        part = writes[start : start + size]
-        connection.execute(_statement(size), [*chain.from_iterable([write.row for write in part])])
-        start += size
+    for start in range(0, len(writes), ROWS_AT_ONCE):
+        part = writes[start : start + ROWS_AT_ONCE]
+        size = len(part) if len(part) <= _SIZE_STEP else -(-len(part) // _SIZE_STEP) * _SIZE_STEP
+        values = [*chain.from_iterable([write.row for write in part]), *_EMPTY_ROW * (size - len(part))]
+        connection.execute(_statement(size), values)
     # An order, its decision, its count: fewer rows mean that some application_ids were known.
     if connection.total_changes - before == sum([_CHANGES[write.row[_INSURER] != ""] for write in writes]):
         return [True] * len(writes)
@@ -57,17 +57,13 @@ def _taken(stored: set[tuple[str, str, bytes]], write: FirstWrite) -> bool:
     return True
 
 
-def _size(left: int) -> int:
-    size = min(ROWS_AT_ONCE, left)
-    return size if size <= _SIZE_STEP else size - size % _SIZE_STEP
-
-
 @cache
 def _statement(count: int) -> str:
     row = f"({', '.join('?' * len(FIRST_COLUMNS))})"
     return f"INSERT INTO first_decisions ({', '.join(FIRST_COLUMNS)}) VALUES {', '.join([row] * count)}"  # noqa: S608 - own names
 
 
+_EMPTY_ROW = [None] * len(FIRST_COLUMNS)
 _INSURER = FIRST_COLUMNS.index("insurer_id")
 _DECISION_ID = FIRST_COLUMNS.index("decision_id")
 _FINGERPRINT = FIRST_COLUMNS.index("fingerprint")
@@ -81,7 +77,8 @@ _STORED = """
 _FINISHED_AT = "CASE WHEN NEW.final THEN NEW.at END"
 # changes() and last_insert_rowid() speak of the statement before: nothing comes of an order that is known.
 _TRIGGER = f"""
-CREATE TEMP TRIGGER store_first_decision INSTEAD OF INSERT ON first_decisions BEGIN
+CREATE TEMP TRIGGER store_first_decision INSTEAD OF INSERT ON first_decisions
+WHEN NEW.application_id IS NOT NULL BEGIN
     INSERT INTO orders (
         application_id, fingerprint, state, product_code, product_line, insurer_id, decided_at, application,
         incident_id, policy_number, submit_requested, attempts, next_attempt_at, created_at, updated_at, finished_at,
