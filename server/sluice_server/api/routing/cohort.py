@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 from sluice.routing.v1 import routing_pb2
 from sluice_server.api.routing import answers
 from sluice_server.api.routing import applications as incoming
 from sluice_server.api.routing.limits import RequestLimits
+from sluice_server.domain.orders.decide import DECISIONS_AT_A_TIME
 from sluice_server.domain.orders.route import RouteApplication
 from sluice_server.domain.routing.model import Application
 
+MOST = DECISIONS_AT_A_TIME
+"""Calls of one turn. The rest waits for the next, which may follow at once."""
 _Waiting = tuple[routing_pb2.RouteRequest, asyncio.Future[bytes]]
 
 
@@ -27,34 +30,47 @@ class Cohort:
         self._limits = limits
         self._waiting: list[_Waiting] = []
         self._running: set[asyncio.Task[None]] = set()
+        self._next: asyncio.Task[None] | None = None
+        """The one that will take who waits."""
 
     def answer(self, request: routing_pb2.RouteRequest) -> Awaitable[bytes]:
         """The call's RouteResponse, serialized; the call has no span. Raises InvalidInput, and what
         ``RouteApplication`` raises."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[bytes] = loop.create_future()
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         if not self._waiting:
-            # In the context of its first call, which is not recorded: so what it does for all is not either.
-            task = loop.create_task(self._run(), name="route-cohort")
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._begin()
         self._waiting.append((request, future))
         return future
 
+    def _begin(self) -> None:
+        # In the context of its first call, which is not recorded: so what it does for all is not either.
+        task = self._next = asyncio.create_task(self._run(), name="route-cohort")
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
     async def _run(self) -> None:
         """Tells every call what became of it, whatever happens."""
-        calls: list[_Waiting] = []
+        await self._route.turn()
+        calls = self._taken()
         try:
-            await self._route.turn()
-            calls, self._waiting = self._waiting, []
             await self._answer(calls)
         except BaseException as error:
-            if not calls:
-                calls, self._waiting = self._waiting, []
-            for _, future in calls:
-                _fail(future, error)
+            _fail(calls, error)
             if not isinstance(error, Exception):
                 raise
+
+    def _taken(self) -> list[_Waiting]:
+        calls, self._waiting, self._next = self._waiting[:MOST], self._waiting[MOST:], None
+        if self._waiting:
+            self._begin()
+        return calls
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if task is self._next:
+            # It has not come to its turn: it was cancelled with the loop, perhaps before it began.
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            _fail(self._taken(), error or RuntimeError("a turn that takes nobody"))
 
     async def _answer(self, calls: list[_Waiting]) -> None:
         limits = self._limits
@@ -71,16 +87,19 @@ class Cohort:
         routed = await self._route.many(applications)
         ready = [each if isinstance(each, Exception) else answers.route_answer(each) for each in routed]
         for future, answer in zip(futures, ready, strict=True):
+            if future.done():
+                continue
             if isinstance(answer, Exception):
-                _fail(future, answer)
-            elif not future.done():
+                future.set_exception(answer)
+            else:
                 future.set_result(answer)
 
 
-def _fail(future: asyncio.Future[bytes], error: BaseException) -> None:
-    if future.done():
-        return
-    if isinstance(error, asyncio.CancelledError):
-        future.cancel()
-    else:
-        future.set_exception(error)
+def _fail(calls: Sequence[_Waiting], error: BaseException) -> None:
+    for _, future in calls:
+        if future.done():
+            continue
+        if isinstance(error, asyncio.CancelledError):
+            future.cancel()
+        else:
+            future.set_exception(error)
