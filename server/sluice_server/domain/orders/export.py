@@ -122,7 +122,7 @@ def _ended(submission: Submission) -> datetime | None:
 
 
 def _exact(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def _moment(moment: datetime) -> str:
