@@ -1,13 +1,15 @@
 """Route against a bare echo, in turns within one run: ``python -m tests.bench.route_bench``.
 
-The servers are processes of their own: the echo, Sluice on SQLite (with ten rules, and with 50,000), on PostgreSQL, and
-two Sluices on one PostgreSQL, as ``sluice serve`` runs them: durable before they answer, validating, traced (1 %
-sampled, sent to a collector). The echo is a grpc.aio server on uvloop as it comes; ``echo-tuned`` has gRPC's listener
-set as Sluice sets it and serves a third more calls, so that one can also see what Sluice adds to that.
+The servers are processes of their own: the echo, and in turn Sluice on SQLite (with ten rules, and with 50,000), on
+PostgreSQL, and two Sluices on one PostgreSQL, as ``sluice serve`` runs them: durable before they answer, validating,
+traced (1 % sampled, sent to a collector). The echo is a grpc.aio server on uvloop as it comes; ``echo-tuned`` has
+gRPC's listener set as Sluice sets it, so that one can also see what Sluice adds to that.
 
-The load is a process of its own too (``load``), the same for all. Machines are shared and rounds differ, so a ratio is
-the median of the rounds' ratios, each to the echo of the same round; beside it stands the ratio of the processor time
-that the server takes for a call, which others on the machine disturb less.
+The load is a process of its own too (``load``), the same for all. Only the servers of one case run beside the echo, and
+each round begins when they are idle: what a server makes up for after its round, the export of its orders, falls on
+nobody else's. Machines are shared and rounds differ, so a ratio is the median of the rounds' ratios, each to the echo
+of the same round; beside it stands the ratio of the processor time that the server takes for a call, which others on
+the machine disturb less.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import statistics
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,10 +35,12 @@ from tests.bench.servers import ECHO, ROUTE, ServerProcess, application, echo_se
 from tests.support.otlp import otlp_receiver
 from tests.support.postgres import running_postgres
 
-ROUNDS = 5
-PEAK_SECONDS = 2.0
+ROUNDS = 9
+PEAK_SECONDS = 1.5
 HALF_ROUNDS = 3
 HALF_SECONDS = 2.0
+QUIET_SECONDS, QUIET_STEP_SECONDS, QUIET_SHARE = 60.0, 0.4, 0.2
+"""How long servers may go on after a round; they are idle when they take less than this share of a core for a step."""
 BATCH_ROUNDS = 3
 BATCH_SECONDS = 2.5
 PRODUCTS = 6
@@ -62,6 +66,16 @@ class Round:
 
 
 Rounds = dict[str, list[Round]]
+"""By target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One target and the echo, measured in turns."""
+
+    name: str
+    peaks: Rounds
+    halves: Rounds
 
 
 class Bench:
@@ -84,8 +98,10 @@ class Bench:
         half = {name: _median(found, lambda r: r.measured.calls_per_second) / 2 for name, found in peaks.items()}
         return await self._rounds(targets, rounds, seconds, lambda target: half[target.name])
 
-    async def batches(self, server: ServerProcess, seconds: float) -> float:
+    async def batches(self, target: Target, seconds: float) -> float:
         """Decisions a second by RouteBatch."""
+        await self._quiet([target])
+        [server] = target.servers
         arguments = (server.address, self._application.hex(), str(self._number), str(seconds))
         self._number += int(seconds * 300_000)
         return float(await _json_of("tests.bench.batch_load", *arguments))
@@ -97,8 +113,18 @@ class Bench:
         for number in range(rounds):
             # The order turns round, so that none is always the one that runs after the same other.
             for target in targets if number % 2 == 0 else tuple(reversed(targets)):
+                await self._quiet(targets)
                 found[target.name].append(await self._once(target, seconds, rate(target)))
         return found
+
+    async def _quiet(self, targets: Sequence[Target]) -> None:
+        servers = [server for target in targets for server in target.servers]
+        async with asyncio.timeout(QUIET_SECONDS):
+            while True:
+                used = sum(server.cpu_seconds() for server in servers)
+                await asyncio.sleep(QUIET_STEP_SECONDS)
+                if sum(server.cpu_seconds() for server in servers) - used < QUIET_SHARE * QUIET_STEP_SECONDS:
+                    return
 
     async def _once(self, target: Target, seconds: float, calls_per_second: float) -> Round:
         load = Load(
@@ -121,6 +147,10 @@ class Bench:
         return Round(measured, cpu / calls)
 
 
+Start = Callable[[AsyncExitStack], Awaitable[Sequence[ServerProcess]]]
+"""Starts a case's servers, to be stopped with the stack."""
+
+
 async def measure() -> list[Row]:
     """Starts the servers, puts them under load, stops them."""
     async with AsyncExitStack() as stack:
@@ -128,41 +158,61 @@ async def measure() -> list[Row]:
         collector = await stack.enter_async_context(otlp_receiver())
         postgres = await asyncio.to_thread(stack.enter_context, running_postgres(fsync=True))
 
-        async def sluice(name: str, store_url: str) -> ServerProcess:
-            return await stack.enter_async_context(sluice_server(folder / name, store_url, collector.url))
+        async def sluice(servers: AsyncExitStack, name: str, store_url: str, plan: str = "") -> ServerProcess:
+            server = await servers.enter_async_context(sluice_server(folder / name, store_url, collector.url))
+            if plan:
+                await furnish(server.address, plan)
+            return server
+
+        def on_sqlite(name: str, plan: str) -> Start:
+            async def start(servers: AsyncExitStack) -> Sequence[ServerProcess]:
+                return [await sluice(servers, name, f"sqlite+aiosqlite:///{folder / name / 'sluice.db'}", plan)]
+
+            return start
+
+        def on_postgres(*names: str) -> Start:
+            async def start(servers: AsyncExitStack) -> Sequence[ServerProcess]:
+                shared = postgres.url(await postgres.create_database())
+                # The first one furnishes the house for all.
+                plan_of = dict.fromkeys(names, "") | {names[0]: small}
+                return [await sluice(servers, name, shared, plan_of[name]) for name in names]
+
+            return start
 
         small = plans.plan(RULES, PRODUCTS)
-        sqlite = await sluice("sqlite", f"sqlite+aiosqlite:///{folder / 'sqlite' / 'sluice.db'}")
-        on_postgres = await sluice("postgres", postgres.url(await postgres.create_database()))
-        shared = postgres.url(await postgres.create_database())
-        first = await sluice("first", shared)
-        for server in (sqlite, on_postgres, first):
-            await furnish(server.address, small)
-        second = await sluice("second", shared)
-        large = await sluice("large", f"sqlite+aiosqlite:///{folder / 'large' / 'sluice.db'}")
-        await furnish(large.address, plans.plan(MANY_RULES, MANY_PRODUCTS))
-        answer_bytes = await _check(sqlite)
+        async with AsyncExitStack() as once:
+            [server] = await on_sqlite("check", small)(once)
+            answer_bytes = await _check(server)
 
-        async def echo(*, tuned: bool) -> ServerProcess:
-            return await stack.enter_async_context(echo_server(answer_bytes, folder / "echo.log", tuned=tuned))
+        def echo(*, tuned: bool) -> Start:
+            async def start(servers: AsyncExitStack) -> Sequence[ServerProcess]:
+                log = folder / "echo.log"
+                return [await servers.enter_async_context(echo_server(answer_bytes, log, tuned=tuned))]
 
-        targets = (
-            Target("echo", [await echo(tuned=False)], ECHO),
-            Target("echo-tuned", [await echo(tuned=True)], ECHO),
-            Target("sqlite", [sqlite], ROUTE),
-            Target("sqlite-50000", [large], ROUTE),
-            Target("postgres", [on_postgres], ROUTE),
-            Target("postgres-2", [first, second], ROUTE),
-        )
+            return start
+
+        bare = Target("echo", await echo(tuned=False)(stack), ECHO)
         bench = Bench()
-        peaks = await bench.peak(targets, ROUNDS, PEAK_SECONDS)
-        halves = await bench.at_half(targets, peaks, HALF_ROUNDS, HALF_SECONDS)
-        batches = [await bench.batches(sqlite, BATCH_SECONDS) for _ in range(BATCH_ROUNDS)]
+        cases: list[Case] = []
+        batches: list[float] = []
+        for name, path, start in (
+            ("echo-tuned", ECHO, echo(tuned=True)),
+            ("sqlite", ROUTE, on_sqlite("sqlite", small)),
+            ("sqlite-50000", ROUTE, on_sqlite("large", plans.plan(MANY_RULES, MANY_PRODUCTS))),
+            ("postgres", ROUTE, on_postgres("alone")),
+            ("postgres-2", ROUTE, on_postgres("first", "second")),
+        ):
+            async with AsyncExitStack() as servers:
+                targets = (bare, Target(name, await start(servers), path))
+                peaks = await bench.peak(targets, ROUNDS, PEAK_SECONDS)
+                cases.append(Case(name, peaks, await bench.at_half(targets, peaks, HALF_ROUNDS, HALF_SECONDS)))
+                if name == "sqlite":
+                    batches = [await bench.batches(targets[1], BATCH_SECONDS) for _ in range(BATCH_ROUNDS)]
         if not collector.spans:
             raise RuntimeError("no span arrived: the servers were not traced")
         print(f"the load took up to {bench.load_cpu_share:.0%} of a core; {len(collector.spans)} spans arrived")
     cost: dict[str, float] = await _json_of("tests.bench.routing_cost")
-    return [*_route_rows(peaks, halves), *_cost_rows(cost, statistics.median(batches))]
+    return [*_route_rows(cases), *_cost_rows(cost, statistics.median(batches))]
 
 
 async def _check(server: ServerProcess) -> int:
@@ -176,15 +226,17 @@ async def _check(server: ServerProcess) -> int:
         return answer.ByteSize()
 
 
-def _route_rows(peaks: Rounds, halves: Rounds) -> list[Row]:
+def _route_rows(cases: Sequence[Case]) -> list[Row]:
     goals = {"sqlite": "≥ 0.80", "postgres": "≥ 0.70", "postgres-2": "≥ 1.0"}
-    rows = []
-    for name in peaks:
-        rows += _rows_of(name, peaks, halves, goals.get(name, ""))
+    rows = _rows_of("echo", cases[0], "")
+    for case in cases:
+        rows += _rows_of(case.name, case, goals.get(case.name, ""))
     return rows
 
 
-def _rows_of(name: str, peaks: Rounds, halves: Rounds, goal: str) -> list[Row]:
+def _rows_of(name: str, measured: Case, goal: str) -> list[Row]:
+    peaks, halves = measured.peaks, measured.halves
+
     def row(case: str, unit: str, rounds: Rounds, read: Callable[[Round], float], wanted: str = "") -> Row:
         own, echo = rounds[name], rounds["echo"]
         ratios = [read(mine) / read(theirs) for mine, theirs in zip(own, echo, strict=True)]
