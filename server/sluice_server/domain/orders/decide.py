@@ -99,18 +99,19 @@ class Decisions:
     async def first_of_many(self, applications: Sequence[Application]) -> Sequence[Answer | Exception]:
         """What ``first`` does, for many that are not submitted, in shared commits: in each place what ``first`` would
         return or raise, in the short form where there is one."""
-        results: list[Answer | Exception | None] = []
         orders: list[NewOrder] = []
+        failed: dict[int, Exception] = {}
         for start in range(0, len(applications), DECISIONS_AT_A_TIME):
             if start:
                 await asyncio.sleep(0)  # the turn of other calls
+            places = range(start, min(start + DECISIONS_AT_A_TIME, len(applications)))
             try:
                 plan, traffic, now = self._plans.current(), self._traffic.snapshot(), self._clock.now()
             except SluiceError as error:
-                for application in applications[start : start + DECISIONS_AT_A_TIME]:
-                    results.append(await self._replayed_or(application, error))
+                failed |= dict.fromkeys(places, error)
                 continue
-            for application in applications[start : start + DECISIONS_AT_A_TIME]:
+            for place in places:
+                application = applications[place]
                 try:
                     decision = plan.first(application, traffic, now=now)
                     orders.append(
@@ -118,14 +119,15 @@ class Decisions:
                         if isinstance(decision, FirstDecision)
                         else self._order(application, decision, submit=False, deadline=None, now=now)
                     )
-                    results.append(None)
-                except NOT_DECIDABLE as error:
-                    results.append(await self._replayed_or(application, error))
                 except Exception as error:  # noqa: BLE001 - told in its place: the others go on
-                    results.append(error)
+                    failed[place] = error
         with self._tracer.span("order.record"):
             recorded = iter(zip(orders, await self._log.record_all(orders), strict=True))
-        return [self._told(*next(recorded)) if result is None else result for result in results]
+        # Those that cannot be decided are read last: the others' decisions must not grow old meanwhile.
+        return [
+            await self._replayed_or(application, failed[place]) if place in failed else self._told(*next(recorded))
+            for place, application in enumerate(applications)
+        ]
 
     def _told(self, asked: NewOrder, recorded: Order | FirstDecision | Exception) -> Answer | Exception:
         if isinstance(recorded, FirstDecision | Exception):
@@ -135,10 +137,12 @@ class Decisions:
         except ApplicationConflict as error:
             return error
 
-    async def _replayed_or(self, application: Application, error: SluiceError) -> RoutedOrder | SluiceError:
+    async def _replayed_or(self, application: Application, error: Exception) -> RoutedOrder | Exception:
         """The stored order of an application that cannot be decided now, else why not."""
+        if not isinstance(error, NOT_DECIDABLE):
+            return error
         try:
-            return await self._replayed(application) or error if isinstance(error, NOT_DECIDABLE) else error
+            return await self._replayed(application) or error
         except SluiceError as other:
             return other
 
