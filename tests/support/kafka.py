@@ -106,7 +106,8 @@ def running_broker(folder: Path) -> Iterator[Broker]:
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "server.properties"
     configuration.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
-    cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    # The tool takes an id that begins with "-", as one in 64 does, for an option.
+    cluster = urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
     java = [_java(), "-Xmx256m", "-cp", f"{JARS}/*"]
     subprocess.run(
         [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(configuration)],
