@@ -241,6 +241,16 @@ async def test_a_port_that_is_taken_is_named_and_what_was_built_is_closed() -> N
     assert closed == [True]
 
 
+async def test_a_metrics_port_that_is_taken_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(SettingsError, match=f"cannot listen on {address}.*SLUICE_METRICS_LISTEN"):
+            async with serving(Probe(), metrics_listen=address):
+                pass
+
+
 @pytest.fixture
 def certificates(tmp_path: Path) -> dict[str, Path]:
     authority = trustme.CA()

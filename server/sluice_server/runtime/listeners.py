@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 
-from sluice_server.runtime.settings import Settings, SettingsError
+from sluice_server.runtime.settings import Settings, address_taken
 
 LISTENERS = 8
 # The same keepalive as the clients' (sluice.client): a server that does not expect pings answers them with GOAWAY.
@@ -47,10 +47,7 @@ class Listeners:
                 # With port 0 the first finds a free one, and the others take the same.
                 self.port = _listen(server, f"{host}:{self.port}", settings)
         except (OSError, RuntimeError) as error:
-            raise SettingsError(
-                f"cannot listen on {settings.listen}: is another server running there? "
-                "SLUICE_LISTEN=HOST:PORT sets another address"
-            ) from error
+            raise address_taken(settings.listen, "SLUICE_LISTEN") from error
 
     async def start(self) -> None:
         """Takes calls in from now on."""

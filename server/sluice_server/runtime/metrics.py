@@ -6,6 +6,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
+from sluice_server.runtime.settings import address_taken
+
 
 def new_registry() -> CollectorRegistry:
     """A registry with the process's own figures; it is made once and passed on. There are no module-level metrics."""
@@ -22,18 +24,21 @@ class MetricsEndpoint:
     def __init__(self, registry: CollectorRegistry, listen: str) -> None:
         host, _, port = listen.rpartition(":")
         self._registry = registry
+        self._listen = listen
         self._host, self._port = host.strip("[]"), int(port)
         self._runner: web.AppRunner | None = None
         self.port = 0
 
     async def start(self) -> None:
-        """Listens. Raises OSError where the address is taken."""
+        """Listens. Raises SettingsError where the address is taken."""
         application = web.Application()
         application.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port)
-        await site.start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            raise address_taken(self._listen, "SLUICE_METRICS_LISTEN") from error
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:

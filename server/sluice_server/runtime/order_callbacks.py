@@ -15,6 +15,7 @@ from sluice_server.domain.errors import ConcurrentChange, OrderNotFound, Unavail
 from sluice_server.domain.orders.callback import ReceiveCallback
 from sluice_server.insurers.callbacks import LARGEST_BODY_BYTES, CallbackRefused, read_callback
 from sluice_server.insurers.configuration import Callback
+from sluice_server.runtime.settings import address_taken
 
 log = structlog.get_logger("sluice.callbacks")
 
@@ -35,6 +36,7 @@ class CallbackEndpoint:
     ) -> None:
         """``listen``: HOST:PORT; ``callbacks``: by insurer."""
         host, _, port = listen.rpartition(":")
+        self._listen = listen
         self._host, self._port = host.strip("[]"), int(port)
         self._callbacks = callbacks
         self._receive = receive
@@ -47,13 +49,16 @@ class CallbackEndpoint:
         self.port = 0
 
     async def start(self) -> None:
-        """Listens. Raises OSError where the address is taken."""
+        """Listens. Raises SettingsError where the address is taken."""
         application = web.Application(client_max_size=LARGEST_BODY_BYTES)
         application.router.add_post("/v1/callbacks/{insurer_id}", self._handle)
         # A notice that has arrived is recorded, whether or not the insurer waits for the answer.
         self._runner = web.AppRunner(application, access_log=None, handler_cancellation=False, shutdown_timeout=5.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
+        except OSError as error:
+            raise address_taken(self._listen, "SLUICE_CALLBACK_LISTEN") from error
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:

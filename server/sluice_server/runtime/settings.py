@@ -28,6 +28,13 @@ class SettingsError(Exception):
     """The server cannot start with these settings. The text names every wrong one, and is meant for a person."""
 
 
+def address_taken(address: str, setting: str) -> SettingsError:
+    """Of a listening address that the system does not give. ``setting``: the variable that names another."""
+    return SettingsError(
+        f"cannot listen on {address}: is another server running there? {setting}=HOST:PORT sets another address"
+    )
+
+
 class Settings(LimitSettings, BaseSettings):
     """Every field can be given as ``SLUICE_NAME`` in the environment or as ``name`` in a TOML or YAML file; the
     environment wins. An unknown name fails the start."""
