@@ -231,6 +231,8 @@ def _route_rows(cases: Sequence[Case]) -> list[Row]:
     rows = _rows_of("echo", cases[0], "")
     for case in cases:
         rows += _rows_of(case.name, case, goals.get(case.name, ""))
+        beside = _median(case.peaks["echo"], lambda r: r.measured.calls_per_second)
+        rows.append(Row(f"route/{case.name}-echo", beside, "req/s of the echo in the same rounds"))
     return rows
 
 
