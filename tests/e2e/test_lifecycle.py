@@ -180,6 +180,18 @@ async def test_health_follows_the_life_of_the_server() -> None:
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def _refused(port: int) -> None:
+    """Waits until nobody listens there any more."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                return
+            writer.close()
+            await asyncio.sleep(0.01)
+
+
 async def test_every_connection_is_served_until_all_are_told_of_the_stop() -> None:
     """The port has several listeners; each connection belongs to one of them."""
     probe = Probe()
@@ -203,7 +215,7 @@ async def test_every_connection_is_served_until_all_are_told_of_the_stop() -> No
         ]
         await asyncio.wait_for(begun.wait(), SECONDS)
         stopping = asyncio.create_task(server.stop())
-        await asyncio.sleep(0.2)
+        await _refused(server.port)
         finish.set()
         await asyncio.gather(*running)
         await stopping

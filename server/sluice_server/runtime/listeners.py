@@ -37,6 +37,7 @@ class Listeners:
         """Binds the port. Raises SettingsError when it is taken."""
         shared = int(count > 1)
         self._servers = [grpc.aio.server(options=(*GRPC_OPTIONS, ("grpc.so_reuseport", shared))) for _ in range(count)]
+        credentials = _credentials(settings)
         host, _, port = settings.listen.rpartition(":")
         self.port = int(port)
         try:
@@ -45,7 +46,11 @@ class Listeners:
             for server in self._servers:
                 server.add_generic_rpc_handlers((handler,))
                 # With port 0 the first finds a free one, and the others take the same.
-                self.port = _listen(server, f"{host}:{self.port}", settings)
+                address = f"{host}:{self.port}"
+                if credentials is None:
+                    self.port = server.add_insecure_port(address)
+                else:
+                    self.port = server.add_secure_port(address, credentials)
         except (OSError, RuntimeError) as error:
             raise address_taken(settings.listen, "SLUICE_LISTEN") from error
 
@@ -59,16 +64,15 @@ class Listeners:
         await asyncio.gather(*(server.stop(grace_seconds) for server in self._servers))
 
 
-def _listen(server: grpc.aio.Server, address: str, settings: Settings) -> int:
+def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
     if settings.tls_cert is None or settings.tls_key is None:
-        return server.add_insecure_port(address)
+        return None
     authorities = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
-    credentials = grpc.ssl_server_credentials(
+    return grpc.ssl_server_credentials(
         [(settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())],
         root_certificates=authorities,
         require_client_auth=authorities is not None,
     )
-    return server.add_secure_port(address, credentials)
 
 
 def _refuse_another(host: str, port: int) -> None:

@@ -6,7 +6,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-from sluice_server.runtime.settings import address_taken
+from sluice_server.runtime.http_port import HttpPort
 
 
 def new_registry() -> CollectorRegistry:
@@ -22,29 +22,22 @@ class MetricsEndpoint:
     """``GET /metrics`` on HOST:PORT. ``port`` tells which one it got."""
 
     def __init__(self, registry: CollectorRegistry, listen: str) -> None:
-        host, _, port = listen.rpartition(":")
         self._registry = registry
-        self._listen = listen
-        self._host, self._port = host.strip("[]"), int(port)
-        self._runner: web.AppRunner | None = None
-        self.port = 0
+        self._http = HttpPort(listen, "SLUICE_METRICS_LISTEN")
+
+    @property
+    def port(self) -> int:
+        return self._http.port
 
     async def start(self) -> None:
         """Listens. Raises SettingsError where the address is taken."""
         application = web.Application()
         application.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(application, access_log=None)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
-        except OSError as error:
-            raise address_taken(self._listen, "SLUICE_METRICS_LISTEN") from error
-        self.port = self._runner.addresses[0][1]
+        await self._http.open(web.AppRunner(application, access_log=None))
 
     async def stop(self) -> None:
         """Closes the port; open requests are cut."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._http.close()
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))

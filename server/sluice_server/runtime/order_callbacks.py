@@ -15,7 +15,7 @@ from sluice_server.domain.errors import ConcurrentChange, OrderNotFound, Unavail
 from sluice_server.domain.orders.callback import ReceiveCallback
 from sluice_server.insurers.callbacks import LARGEST_BODY_BYTES, CallbackRefused, read_callback
 from sluice_server.insurers.configuration import Callback
-from sluice_server.runtime.settings import address_taken
+from sluice_server.runtime.http_port import HttpPort
 
 log = structlog.get_logger("sluice.callbacks")
 
@@ -35,36 +35,30 @@ class CallbackEndpoint:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """``listen``: HOST:PORT; ``callbacks``: by insurer."""
-        host, _, port = listen.rpartition(":")
-        self._listen = listen
-        self._host, self._port = host.strip("[]"), int(port)
+        self._http = HttpPort(listen, "SLUICE_CALLBACK_LISTEN", tls=tls)
         self._callbacks = callbacks
         self._receive = receive
         self._clock = clock
-        self._tls = tls
-        self._runner: web.AppRunner | None = None
         self._received = Counter(
             "sluice_insurer_callbacks", "Callbacks of insurers by answer.", ("insurer_id", "status"), registry=registry
         )
-        self.port = 0
+
+    @property
+    def port(self) -> int:
+        return self._http.port
 
     async def start(self) -> None:
         """Listens. Raises SettingsError where the address is taken."""
         application = web.Application(client_max_size=LARGEST_BODY_BYTES)
         application.router.add_post("/v1/callbacks/{insurer_id}", self._handle)
         # A notice that has arrived is recorded, whether or not the insurer waits for the answer.
-        self._runner = web.AppRunner(application, access_log=None, handler_cancellation=False, shutdown_timeout=5.0)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
-        except OSError as error:
-            raise address_taken(self._listen, "SLUICE_CALLBACK_LISTEN") from error
-        self.port = self._runner.addresses[0][1]
+        await self._http.open(
+            web.AppRunner(application, access_log=None, handler_cancellation=False, shutdown_timeout=5.0)
+        )
 
     async def stop(self) -> None:
         """Takes no more; those under way are answered."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._http.close()
 
     async def _handle(self, request: web.Request) -> web.Response:
         insurer_id = request.match_info["insurer_id"]

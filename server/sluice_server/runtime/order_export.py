@@ -58,9 +58,9 @@ class OrderExportWorker:
     When all of these are exported, a sign of life says so, and again every ``alive_seconds`` while streaming jobs may
     wait for it. One process exports into a directory (``_lock`` is held meanwhile); others wait until it ends.
 
-    To read an order costs the event loop as much as to route one. So a batch is read in parts of ``part`` orders with
-    pauses in between, ``leisure`` times as long as the reading: calls never wait for more than one part, and of a busy
-    loop the export takes no more than its share. What it leaves behind then, it makes up for when the loop has time.
+    A batch is read in parts of ``part`` orders with pauses in between, ``leisure`` times as long as the reading: calls
+    never wait for more than one part, and of a busy loop the export takes no more than its share. What it leaves behind
+    then, it makes up for when the loop has time.
     """
 
     def __init__(

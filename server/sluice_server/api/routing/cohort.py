@@ -54,10 +54,11 @@ class Cohort:
         calls = self._taken()
         try:
             await self._answer(calls)
+        except Exception as error:  # noqa: BLE001 - each call raises it, and is logged with it where it is translated
+            _fail(calls, error)
         except BaseException as error:
             _fail(calls, error)
-            if not isinstance(error, Exception):
-                raise
+            raise
 
     def _taken(self) -> list[_Waiting]:
         calls, self._waiting, self._next = self._waiting[:MOST], self._waiting[MOST:], None
@@ -70,7 +71,8 @@ class Cohort:
         if task is self._next:
             # It has not come to its turn: it was cancelled with the loop, perhaps before it began.
             error = asyncio.CancelledError() if task.cancelled() else task.exception()
-            _fail(self._taken(), error or RuntimeError("a turn that takes nobody"))
+            assert error is not None, "who comes to its turn takes its calls"
+            _fail(self._taken(), error)
 
     async def _answer(self, calls: list[_Waiting]) -> None:
         limits = self._limits
