@@ -24,15 +24,25 @@ class ProcessEnded(Exception):
     """A process that should run has ended; the text says with what and where its log is."""
 
 
+_WORKERS = 8
+"""Processes that run tests side by side at most (pytest-xdist names them gw0, gw1 …)."""
+_given: set[int] = set()
+
+
 def free_port() -> int:
     """A free port on loopback below those that the system gives to outgoing connections, so that a server can be
-    started on it again after a kill."""
-    for port in random.sample(range(20000, 32000), 200):
+    started on it again after a kill. Nobody else gets it: not later in this process, whose program may not listen yet,
+    and not in another one that runs tests beside it."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    for port in random.sample(range(20000 + worker, 32000, _WORKERS), 200):
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _given.add(port)
             return port
     raise RuntimeError("no free port found between 20000 and 32000")
 
