@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,8 @@ class ProcessEnded(Exception):
 
 _WORKERS = 8
 """Processes that run tests side by side at most (pytest-xdist names them gw0, gw1 …)."""
-_given: set[int] = set()
+_given: deque[int] = deque(maxlen=200)
+"""The latest; what was given before them has been used."""
 
 
 def free_port() -> int:
@@ -42,7 +44,7 @@ def free_port() -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            _given.add(port)
+            _given.append(port)
             return port
     raise RuntimeError("no free port found between 20000 and 32000")
 
