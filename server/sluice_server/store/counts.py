@@ -14,18 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from sluice_server.domain.orders.model import FINAL_STATES, Order
+from sluice_server.store.columns import BUCKET_MICROSECONDS
 from sluice_server.store.types import to_microseconds
-
-BUCKET_MICROSECONDS = 5_000_000
-"""Length of a bucket. What a question cuts off of a bucket at either end is counted row by row."""
-
-COUNT_COLUMNS = ("bucket", "insurer_id", "product_line", "shard", "routed", "submitted", "finished")
-
-UPSERT = (
-    "ON CONFLICT (bucket, insurer_id, product_line, shard) DO UPDATE SET "
-    "routed = order_counts.routed + excluded.routed, submitted = order_counts.submitted + excluded.submitted, "
-    "finished = order_counts.finished + excluded.finished"
-)
 
 
 def bucket_of(moment: datetime) -> int:
@@ -87,7 +77,7 @@ class CountChanges:
         self._add(after, 1)
 
     def rows(self, shard: int) -> Sequence[tuple[Any, ...]]:
-        """In the order of COUNT_COLUMNS."""
+        """In the order of ``columns.COUNT_COLUMNS``."""
         return [(*key, shard, *change) for key, change in sorted(self._changes.items()) if any(change)]
 
     def clear(self) -> None:

@@ -7,19 +7,13 @@ from typing import Any
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from sluice_server.store.sqlite.connection import BUSY_SECONDS, sqlite_pragmas
 from sluice_server.store.types import json_text
 
 CONNECT_SECONDS = 5.0
 """A connection that is not there by then is Unavailable."""
-BUSY_SECONDS = 5.0
-"""How long a transaction waits for another process's lock (SQLite) or for a row's (PostgreSQL)."""
 STATEMENT_SECONDS = 30.0
 """A statement on PostgreSQL is given up then."""
-WAL_PAGES = 10_000
-"""Pages (4 KiB) of the write-ahead log after which SQLite copies them into the database: the default of 1,000 costs a
-fifth of the throughput of large commits."""
-CACHE_KIBIBYTES = 65_536
-
 WRITE_OPTION = "sluice_write"
 """Execution option of a connection whose transaction will write."""
 
@@ -34,19 +28,6 @@ def create_engine(url: str) -> AsyncEngine:
     raise ValueError(
         f"store URL {parsed.render_as_string(hide_password=True)!r}: "
         "must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://"
-    )
-
-
-def sqlite_pragmas() -> tuple[str, ...]:
-    """What every connection to SQLite sets. FULL: a commit is on the disk when it returns. WAL: readers and the one
-    writer do not wait for each other."""
-    return (
-        f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}",
-        "PRAGMA journal_mode = WAL",
-        "PRAGMA synchronous = FULL",
-        "PRAGMA foreign_keys = ON",
-        f"PRAGMA wal_autocheckpoint = {WAL_PAGES}",
-        f"PRAGMA cache_size = -{CACHE_KIBIBYTES}",
     )
 
 

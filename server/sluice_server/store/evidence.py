@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, RowMapping, Text, and_, case, func, litera
 from sluice_server.domain.breaker.evidence_source import BacklogCount, OutcomeRecord, ParkedCount
 from sluice_server.domain.breaker.model import Scope
 from sluice_server.domain.orders.model import OrderState, Outcome, SubmissionKind
-from sluice_server.store.counts import BUCKET_MICROSECONDS, bucket_of
+from sluice_server.store.columns import BUCKET_MICROSECONDS
+from sluice_server.store.counts import bucket_of
 from sluice_server.store.session import Session
 from sluice_server.store.tables import ABNORMAL, BACKLOG, FINISHED, decisions, order_counts, orders, submissions
 from sluice_server.store.types import from_microseconds

@@ -16,14 +16,16 @@ from sluice_server.domain.orders.model import Order, OrderState, Submission
 from sluice_server.domain.orders.ports import DecidedApplication, OrderFilter, OrderPosition, ReplayRange
 from sluice_server.domain.routing.model import Decision
 from sluice_server.store import exported, replay
-from sluice_server.store.counts import standing, standing_of
-from sluice_server.store.rows import (
+from sluice_server.store.columns import (
     CHANGEABLE_COLUMNS,
     DECISION_COLUMNS,
     ORDER_COLUMNS,
-    SQLALCHEMY,
     SUBMISSION_CHANGES,
     SUBMISSION_COLUMNS,
+)
+from sluice_server.store.counts import standing, standing_of
+from sluice_server.store.rows import (
+    SQLALCHEMY,
     change_row,
     decision_of,
     decision_row,

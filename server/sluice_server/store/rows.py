@@ -20,99 +20,10 @@ from sluice_server.domain.orders.model import (
 )
 from sluice_server.domain.routing.frame import FirstDecision
 from sluice_server.domain.routing.model import Decision, Disposition
+from sluice_server.store.columns import SUBMISSION_COLUMNS
 from sluice_server.store.content import APPLICATION, DECISION
 from sluice_server.store.decision_text import first_decision_text
 from sluice_server.store.types import json_text, to_microseconds
-
-ORDER_COLUMNS = (
-    "application_id",
-    "fingerprint",
-    "state",
-    "product_code",
-    "product_line",
-    "insurer_id",
-    "decided_at",
-    "application",
-    "incident_id",
-    "policy_number",
-    "submit_requested",
-    "attempts",
-    "next_attempt_at",
-    "created_at",
-    "updated_at",
-    "finished_at",
-    "version",
-)
-FIRST_COLUMNS = (
-    "application_id",
-    "fingerprint",
-    "state",
-    "product_code",
-    "product_line",
-    "insurer_id",
-    "application",
-    "submit_requested",
-    "next_attempt_at",
-    "at",
-    "final",
-    "decision_id",
-    "disposition",
-    "plan_version",
-    "content",
-)
-"""Of an order that has its first decision and nothing else. ``at``: when it was received, decided and changed last;
-``final``: whether that has ended it."""
-CHANGEABLE_COLUMNS = (
-    "state",
-    "insurer_id",
-    "decided_at",
-    "incident_id",
-    "policy_number",
-    "submit_requested",
-    "attempts",
-    "next_attempt_at",
-    "updated_at",
-    "finished_at",
-)
-"""What ``save`` writes of an order, beside its version."""
-DECISION_COLUMNS = ("number", "decision_id", "disposition", "insurer_id", "plan_version", "decided_at", "content")
-"""Beside order_seq."""
-SUBMISSION_COLUMNS = (
-    "number",
-    "submission_id",
-    "insurer_id",
-    "product_line",
-    "kind",
-    "idempotency_key",
-    "started_at",
-    "deadline",
-    "finished_at",
-    "outcome",
-    "error_code",
-    "message",
-    "policy_number",
-    "latency_seconds",
-    "settled_outcome",
-    "settled_at",
-    "accepted_at",
-    "reference",
-    "flag",
-)
-"""Beside order_seq."""
-SUBMISSION_CHANGES = (
-    "deadline",
-    "finished_at",
-    "outcome",
-    "error_code",
-    "message",
-    "policy_number",
-    "latency_seconds",
-    "settled_outcome",
-    "settled_at",
-    "accepted_at",
-    "reference",
-)
-"""What may change of a submission that is stored."""
 
 Row = tuple[Any, ...]
 
@@ -137,7 +48,7 @@ ASYNCPG = Codec(time=_as_it_is, json=json_text, digest=bytes.fromhex)
 
 
 def order_row(order: Order, codec: Codec) -> Row:
-    """In the order of ORDER_COLUMNS."""
+    """In the order of ``columns.ORDER_COLUMNS``."""
     time = codec.time
     application = order.application
     updated_at = time(order.updated_at)
@@ -163,7 +74,7 @@ def order_row(order: Order, codec: Codec) -> Row:
 
 
 def is_first(order: Order) -> bool:
-    """Whether FIRST_COLUMNS say all there is to say about a new order."""
+    """Whether ``columns.FIRST_COLUMNS`` say all there is to say about a new order."""
     decisions, at = order.decisions, order.created_at
     return (
         len(decisions) == 1
@@ -179,7 +90,7 @@ def is_first(order: Order) -> bool:
 
 
 def first_row(order: Order, codec: Codec) -> Row:
-    """In the order of FIRST_COLUMNS. The codec is a driver's: JSON goes there as text."""
+    """In the order of ``columns.FIRST_COLUMNS``. The codec is a driver's: JSON goes there as text."""
     application, decision, next_attempt_at = order.application, order.decisions[0], order.next_attempt_at
     return (
         application.application_id,
@@ -226,7 +137,7 @@ _ROUTED_STATE, _ROUTED = OrderState.ROUTED.value, Disposition.ROUTED.value
 
 
 def change_row(order: Order, codec: Codec) -> Row:
-    """In the order of CHANGEABLE_COLUMNS."""
+    """In the order of ``columns.CHANGEABLE_COLUMNS``."""
     time = codec.time
     updated_at = time(order.updated_at)
     return (
@@ -244,7 +155,7 @@ def change_row(order: Order, codec: Codec) -> Row:
 
 
 def decision_row(decision: Decision, codec: Codec) -> Row:
-    """In the order of DECISION_COLUMNS."""
+    """In the order of ``columns.DECISION_COLUMNS``."""
     return (
         decision.number,
         decision.decision_id,
@@ -257,7 +168,7 @@ def decision_row(decision: Decision, codec: Codec) -> Row:
 
 
 def submission_row(submission: Submission, codec: Codec) -> Row:
-    """In the order of SUBMISSION_COLUMNS."""
+    """In the order of ``columns.SUBMISSION_COLUMNS``."""
     time = codec.time
     return (
         submission.number,

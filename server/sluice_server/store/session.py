@@ -10,13 +10,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.schema import Table
 
-from sluice_server.store.counts import COUNT_COLUMNS, UPSERT, CountChanges
+from sluice_server.store.columns import COUNT_COLUMNS, COUNT_UPSERT
+from sluice_server.store.counts import CountChanges
 from sluice_server.store.faults import database_errors
 from sluice_server.store.notices import CHANNEL
 
 _NOTIFY = text("SELECT pg_notify(:channel, :topic)")
 _VALUES = ", ".join(f":{column}" for column in COUNT_COLUMNS)
-_ADD_COUNTS = text(f"INSERT INTO order_counts ({', '.join(COUNT_COLUMNS)}) VALUES ({_VALUES}) {UPSERT}")  # noqa: S608 - constants
+_ADD_COUNTS = text(f"INSERT INTO order_counts ({', '.join(COUNT_COLUMNS)}) VALUES ({_VALUES}) {COUNT_UPSERT}")  # noqa: S608 - constants
 
 
 class Session:

@@ -11,14 +11,15 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sluice_server.store.decision_log import SqlDecisionLog
-from sluice_server.store.engine import BUSY_SECONDS, WRITE_OPTION, create_engine
+from sluice_server.store.engine import WRITE_OPTION, create_engine
 from sluice_server.store.faults import DatabaseLocked, database_errors
 from sluice_server.store.group_commit import CommitPace, GroupCommit
 from sluice_server.store.migrate import upgrade
 from sluice_server.store.notices import PostgresNotices
 from sluice_server.store.order_write import OrderWriter
-from sluice_server.store.postgres_writer import PostgresWriter
-from sluice_server.store.sqlite_writer import SqliteWriter
+from sluice_server.store.postgres.writer import PostgresWriter
+from sluice_server.store.sqlite.connection import BUSY_SECONDS
+from sluice_server.store.sqlite.writer import SqliteWriter
 from sluice_server.store.unit_of_work import SqlUnitOfWork, WriteGate
 
 _SHARDS = 1024

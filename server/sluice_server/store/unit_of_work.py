@@ -16,7 +16,6 @@ from sluice_server.store.audit import SqlAudit
 from sluice_server.store.books import SqlBooks
 from sluice_server.store.breakers import SqlBreakers
 from sluice_server.store.dashboards import SqlDashboards
-from sluice_server.store.engine import BUSY_SECONDS
 from sluice_server.store.evidence import SqlEvidence
 from sluice_server.store.faults import database_errors, meaning
 from sluice_server.store.incidents import SqlIncidents
@@ -28,6 +27,7 @@ from sluice_server.store.reconciliations import SqlReconciliations
 from sluice_server.store.risk_alerts import SqlRiskAlerts
 from sluice_server.store.risk_groups import SqlRiskGroups
 from sluice_server.store.session import Session
+from sluice_server.store.sqlite.connection import BUSY_SECONDS
 
 
 class WriteGate:

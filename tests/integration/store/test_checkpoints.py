@@ -8,8 +8,8 @@ from pathlib import Path
 
 import structlog.testing
 
-from sluice_server.store.engine import sqlite_pragmas
-from sluice_server.store.sqlite_checkpoints import Checkpoints
+from sluice_server.store.sqlite.checkpoints import Checkpoints
+from sluice_server.store.sqlite.connection import sqlite_pragmas
 
 
 def writer(path: Path) -> sqlite3.Connection:

@@ -12,7 +12,9 @@ from sqlalchemy import make_url
 
 from sluice_server.domain.errors import Unavailable
 from sluice_server.domain.orders.model import Order
-from sluice_server.store import SqlStore, engine, open_store, postgres_writer
+from sluice_server.store.postgres import writer as postgres_writer
+from sluice_server.store.sql_store import SqlStore, open_store
+from sluice_server.store.sqlite import connection as sqlite_connection
 from tests.integration.store.proxy import CuttableProxy
 from tests.integration.store.samples import after, order, submitting
 
@@ -45,7 +47,7 @@ class TestSqlite:
     async def test_a_lock_that_lasts_is_unavailable_and_passes(
         self, sqlite_url: str, path: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(engine, "BUSY_SECONDS", 0.05)
+        monkeypatch.setattr(sqlite_connection, "BUSY_SECONDS", 0.05)
         async with open_store(sqlite_url) as store:
             other = sqlite3.connect(path, isolation_level=None)
             other.execute("BEGIN IMMEDIATE")
@@ -66,9 +68,9 @@ class TestSqlite:
             pass
         with sqlite3.connect(path) as probe:
             pages = probe.execute("PRAGMA page_count").fetchone()[0]
-        roomy = engine.sqlite_pragmas()
+        roomy = sqlite_connection.sqlite_pragmas()
         tight = (*roomy, f"PRAGMA max_page_count = {pages + 40}")
-        for module in ("engine", "sqlite_writer"):
+        for module in ("engine", "sqlite.writer"):
             monkeypatch.setattr(f"sluice_server.store.{module}.sqlite_pragmas", lambda: tight)
         async with open_store(sqlite_url) as store:
             acknowledged: list[str] = []
@@ -94,8 +96,8 @@ class TestSqlite:
         async with open_store(sqlite_url) as store:
             with monkeypatch.context() as full:
                 full.setattr(
-                    "sluice_server.store.sqlite_writer.sqlite_pragmas",
-                    lambda: (*engine.sqlite_pragmas(), "PRAGMA max_page_count = 1"),
+                    "sluice_server.store.sqlite.writer.sqlite_pragmas",
+                    lambda: (*sqlite_connection.sqlite_pragmas(), "PRAGMA max_page_count = 1"),
                 )
                 kept, errors = await recorded(store, [f"app-{n}" for n in range(200)])
                 assert (kept, {type(error) for error in errors}) == ([], {Unavailable})

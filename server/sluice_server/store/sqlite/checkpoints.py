@@ -1,9 +1,9 @@
 """Copies SQLite's write-ahead log into the database beside the writer, so that no commit has to wait for it.
 
-SQLite does it by itself within the commit that fills the log (``engine.WAL_PAGES``), which then takes 20 ms and more,
-and with it every call that waits for that commit. What has been copied before, aside, it need not copy then: a passive
-checkpoint takes turns with nobody (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint). It is a matter of speed
-alone: without it the log is copied all the same.
+SQLite does it by itself within the commit that fills the log (``connection.WAL_PAGES``), which then takes 20 ms and
+more, and with it every call that waits for that commit. What has been copied before, aside, it need not copy then: a
+passive checkpoint takes turns with nobody (https://www.sqlite.org/pragma.html#pragma_wal_checkpoint). It is a matter of
+speed alone: without it the log is copied all the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 
-from sluice_server.store.engine import BUSY_SECONDS, sqlite_pragmas
+from sluice_server.store.sqlite.connection import connect, sqlite_pragmas
 
 ROWS = 4_000
 """Orders between two checkpoints: about as many pages of the log, under half of what it may hold."""
@@ -45,10 +45,8 @@ class Checkpoints:
 
     def _make(self) -> None:
         try:
-            connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+            connection = connect(self._path, sqlite_pragmas())
             try:
-                for pragma in sqlite_pragmas():
-                    connection.execute(pragma)
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             finally:
                 connection.close()

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 
-from sluice_server.store.counts import BUCKET_MICROSECONDS
+from sluice_server.store.columns import BUCKET_MICROSECONDS, FIRST_COLUMNS
 from sluice_server.store.order_write import FirstWrite
-from sluice_server.store.rows import FIRST_COLUMNS
 from sluice_server.store.types import json_text
 
 ROWS_AT_ONCE = 1_024

@@ -14,20 +14,20 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sluice_server.domain.errors import ConcurrentChange
-from sluice_server.store.counts import COUNT_COLUMNS, UPSERT, CountChanges, standing
-from sluice_server.store.engine import CONNECT_SECONDS
-from sluice_server.store.order_write import FirstWrite, OrderWrite, PlainWrite, Write
-from sluice_server.store.postgres_first import write_first
-from sluice_server.store.rows import (
-    ASYNCPG,
+from sluice_server.store.columns import (
     CHANGEABLE_COLUMNS,
+    COUNT_COLUMNS,
+    COUNT_UPSERT,
     DECISION_COLUMNS,
     ORDER_COLUMNS,
     SUBMISSION_CHANGES,
     SUBMISSION_COLUMNS,
-    Codec,
-    Row,
 )
+from sluice_server.store.counts import CountChanges, standing
+from sluice_server.store.engine import CONNECT_SECONDS
+from sluice_server.store.order_write import FirstWrite, OrderWrite, PlainWrite, Write
+from sluice_server.store.postgres.first import write_first
+from sluice_server.store.rows import ASYNCPG, Codec, Row
 from sluice_server.store.settling import Overtaken, all_plain, write_settled_postgres
 
 _PING_AFTER_SECONDS = 1.0
@@ -273,7 +273,7 @@ def _insert_statement() -> str:
         SELECT bucket, insurer_id, product_line, ${shard}::smallint, count(*), sum(submitted), sum(finished)
         FROM input JOIN stored USING (application_id) WHERE counted
         GROUP BY bucket, insurer_id, product_line ORDER BY bucket, insurer_id, product_line
-        {UPSERT}
+        {COUNT_UPSERT}
     )
     SELECT application_id FROM stored
     """  # noqa: S608 - own names
@@ -316,4 +316,6 @@ _SUBMIT = _history_statement(
     SUBMISSION_COLUMNS,
     f"ON CONFLICT (order_seq, number) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in SUBMISSION_CHANGES)}",
 )
-_COUNT = f"INSERT INTO order_counts ({_list(COUNT_COLUMNS)}) SELECT * FROM {_unnest(COUNT_COLUMNS, first=1)} {UPSERT}"  # noqa: S608 - own names
+_COUNT = (
+    f"INSERT INTO order_counts ({_list(COUNT_COLUMNS)}) SELECT * FROM {_unnest(COUNT_COLUMNS, first=1)} {COUNT_UPSERT}"  # noqa: S608 - own names
+)

@@ -14,29 +14,27 @@ from functools import cache
 
 import orjson
 
-from sluice_server.store.counts import COUNT_COLUMNS, UPSERT, CountChanges, standing
-from sluice_server.store.engine import BUSY_SECONDS, sqlite_pragmas
-from sluice_server.store.order_write import FirstWrite, OrderWrite, PlainWrite, Write
-from sluice_server.store.rows import (
+from sluice_server.store.columns import (
     CHANGEABLE_COLUMNS,
+    COUNT_COLUMNS,
+    COUNT_UPSERT,
     DECISION_COLUMNS,
     ORDER_COLUMNS,
-    SQLITE3,
     SUBMISSION_CHANGES,
     SUBMISSION_COLUMNS,
-    Codec,
-    Row,
 )
+from sluice_server.store.counts import CountChanges, standing
+from sluice_server.store.order_write import FirstWrite, OrderWrite, PlainWrite, Write
+from sluice_server.store.rows import SQLITE3, Codec, Row
 from sluice_server.store.settling import all_first, all_plain, write_settled_sqlite
-from sluice_server.store.sqlite_checkpoints import Checkpoints
-from sluice_server.store.sqlite_first import ROWS_AT_ONCE, prepare, write_first
+from sluice_server.store.sqlite.checkpoints import Checkpoints
+from sluice_server.store.sqlite.connection import connect, sqlite_pragmas
+from sluice_server.store.sqlite.first import ROWS_AT_ONCE, prepare, write_first
 from sluice_server.store.types import from_microseconds, json_text
 from sluice_server.store.unit_of_work import WriteGate
 
 _SIZE_STEP = 64
 """Up to here there is a statement for every number of rows, beyond only for multiples: few are ever compiled."""
-_STATEMENTS = 512
-"""Compiled statements that are kept: more than there are."""
 
 
 class SqliteWriter:
@@ -87,15 +85,7 @@ class SqliteWriter:
         return results
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=_STATEMENTS,
-        )
-        for pragma in sqlite_pragmas():
-            connection.execute(pragma)
+        connection = connect(self._path, sqlite_pragmas())
         prepare(connection)
         self._connection = connection
         return connection
@@ -216,4 +206,4 @@ _UPDATE = f"UPDATE orders SET {_CHANGES}, version = version + 1 WHERE order_seq 
 _UPSERT = "ON CONFLICT (order_seq, number) DO UPDATE SET " + ", ".join(
     f"{c} = excluded.{c}" for c in SUBMISSION_CHANGES
 )
-_ADD_COUNTS = _values("order_counts", COUNT_COLUMNS, 1, UPSERT)
+_ADD_COUNTS = _values("order_counts", COUNT_COLUMNS, 1, COUNT_UPSERT)

@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sluice_server.store.counts import BUCKET_MICROSECONDS, UPSERT
+from sluice_server.store.columns import BUCKET_MICROSECONDS, COUNT_UPSERT, FIRST_COLUMNS
 from sluice_server.store.order_write import FirstWrite
-from sluice_server.store.rows import FIRST_COLUMNS
 
 
 async def write_first(driver: Any, writes: Sequence[FirstWrite], shard: int) -> Sequence[bool]:
@@ -63,7 +62,7 @@ _INSERT = f"""
             FROM input JOIN stored USING (application_id) WHERE insurer_id <> ''
         ) AS of_insurers
         GROUP BY bucket, insurer_id, product_line ORDER BY bucket, insurer_id COLLATE "C", product_line COLLATE "C"
-        {UPSERT}
+        {COUNT_UPSERT}
     )
     SELECT application_id FROM input LEFT JOIN stored USING (application_id) WHERE order_seq IS NULL
     """  # noqa: S608 - own names

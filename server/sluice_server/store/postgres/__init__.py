@@ -1,0 +1,1 @@
+"""The decision log on PostgreSQL: asyncpg, arrays that one statement unfolds."""

@@ -1,0 +1,1 @@
+"""The decision log on SQLite: one thread, one connection, multi-row statements."""
