@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sluice.client import AsyncSluice
+from sluice.insurer.v1 import insurer_pb2
 from tests.chaos.clients import Clients
 from tests.chaos.keeper import Keeper
 from tests.chaos.network import Wire
@@ -26,6 +27,38 @@ SETTINGS = {
     "SLUICE_ORDER_QUIET_SECONDS": "4",
 }
 
+_ALLOCATIONS = """allocations:
+      - {insurer: insurer-a, share: 4000, binding: {insurer_product_code: A-1}}
+      - {insurer: insurer-b, share: 3500, binding: {insurer_product_code: B-1}}
+      - {insurer: insurer-c, share: 2500, binding: {insurer_product_code: C-1}}"""
+PLAN = f"""
+plan: every-kind-of-split
+insurers: {{insurer-a: , insurer-b: , insurer-c: }}
+products:
+  - product_line: screen
+  - product_line: accident
+  - product_line: warranty
+rules:
+  - name: sticky
+    match: {{product_line: screen}}
+    sticky_key: customer_ref
+    on_exhausted: PARK
+    {_ALLOCATIONS}
+  - name: forgiving
+    match: {{product_line: accident}}
+    split: EXACT
+    deficit: FORGIVEN
+    on_exhausted: PARK
+    {_ALLOCATIONS}
+  - name: repaying
+    match: {{product_line: warranty}}
+    split: EXACT
+    deficit: REPAID
+    on_exhausted: PARK
+    {_ALLOCATIONS}
+"""
+REPAYING = ("repaying",)
+
 
 @dataclass(frozen=True)
 class Campaign:
@@ -38,6 +71,14 @@ class Campaign:
     """Applications that are sent in a second at most."""
     recovery_seconds: float = 240.0
     """How long the operators have at the end until every order is final."""
+
+    @property
+    def capacities(self) -> dict[str, insurer_pb2.Capacity]:
+        """One is often full for the rest of a second, one for the rest of the day."""
+        return {
+            "insurer-b": insurer_pb2.Capacity(orders_per_second=6),
+            "insurer-c": insurer_pb2.Capacity(orders_per_day=self.orders // 6),
+        }
 
     @property
     def limit_seconds(self) -> float:
@@ -79,6 +120,7 @@ class Result:
             "doubly_insured": len(self.verdict.doubly_insured),
             "not_final": len(self.verdict.not_final),
             "disagreements": len(self.verdict.disagreements) + len(self.contradictions_accepted),
+            "misdealt": len(self.verdict.misdealt),
         }
 
 
@@ -107,7 +149,7 @@ async def run(campaign: Campaign, database: Postgres, folder: Path) -> Result:
             )
         )
         async with AsyncSluice(home.server.address, actor=FIRST_OPERATOR) as client:
-            await furnish(client)
+            await furnish(client, plan=PLAN, capacities=campaign.capacities)
         for server in home.servers:
             await until_plan_is_active(server)
         return await _play(campaign, home, wires, database_wire, database, opened)
@@ -152,12 +194,14 @@ async def _play(
     await clients.finish_routed()
     await operators.until_all_final(campaign.recovery_seconds)
     async with AsyncSluice(addresses[0]) as client:
-        verdict = await read_books(client, home.insurers, clients.acknowledged)
+        verdict = await read_books(
+            client, home.insurers, clients.acknowledged, capacities=campaign.capacities, repaying=REPAYING
+        )
     keepers = [*servers, *(keeper for _, keeper in insurers.values())]
     return Result(
         campaign=campaign,
         verdict=verdict,
-        sent=clients.sent,
+        sent=clients.sent + clients.batched,
         kills=sum(keeper.kills for keeper in keepers),
         troubles=troubles.counts,
         callers_saw=clients.errors,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
+
+import grpc
 
 from sluice.client import AsyncSluice, errors
 from sluice.routing.v1 import application_pb2, routing_pb2
@@ -19,9 +21,13 @@ CALL_SECONDS = 4.0
 HANDS = 48
 """Applications under way at once."""
 ATTEMPTS = 12
-GIVES_UP, ROUTES_FIRST, DOUBLES, CONTRADICTS = 0.2, 0.15, 0.1, 0.05
-"""Part of the callers that never repeat; that call Route, and Submit later; that send twice at the same time; that send
-other content under the same id afterwards."""
+GIVES_UP, ROUTES_FIRST, DOUBLES, CONTRADICTS = 0.2, 0.2, 0.1, 0.05
+"""Part of the callers that never repeat; that have it routed, and call Submit later; that send twice at the same time;
+that send other content under the same id afterwards."""
+BATCH = 4
+"""Applications of a caller who has many routed at once, by RouteBatch or RouteStream. The others of a batch are
+submitted when all is over."""
+LINES = ("screen", "accident", "warranty")
 
 
 PASSING = (
@@ -31,7 +37,18 @@ PASSING = (
     errors.Aborted,
     errors.ResourceExhausted,
 )
-Call = Callable[[AsyncSluice, application_pb2.Application], Awaitable[None]]
+PASSING_CODES = {
+    code.value[0]: code.name
+    for code in (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    )
+}
+"""The same as the result of one application of a batch."""
+Call = Callable[[AsyncSluice, Sequence[application_pb2.Application]], Awaitable[bool]]
 
 
 class Clients:
@@ -40,6 +57,9 @@ class Clients:
     def __init__(self, addresses: Sequence[str], *, seed: int, orders: int, per_second: float) -> None:
         self.acknowledged = Acknowledged()
         self.sent = 0
+        """Callers that have come; the others of their batches are not counted."""
+        self.batched = 0
+        """The others of their batches."""
         self.errors: Counter[str] = Counter()
         self.contradictions_accepted: list[str] = []
         """application_ids under which other content was accepted: a defect."""
@@ -95,7 +115,7 @@ class Clients:
     async def finish_routed(self) -> None:
         """Those who have only routed so far submit now. Everything works again by then."""
         for asked in self._unsubmitted.values():
-            await self._attempts(self._submit, asked, ATTEMPTS, random.Random(self._seed))
+            await self._attempts(self._submit, [asked], ATTEMPTS, random.Random(self._seed))
 
     async def _caller(self, number: int) -> None:
         draw = random.Random(f"{self._seed}/{number}")
@@ -103,15 +123,17 @@ class Clients:
             number,
             prefix=self._prefix,
             premium_minor=draw.randint(1_000, 90_000),
-            product_line=draw.choice(("screen", "accident")),
+            product_line=draw.choice(LINES),
         )
         attempts = 1 if draw.random() < GIVES_UP else ATTEMPTS
         routes_first, doubles, contradicts = (draw.random() < part for part in (ROUTES_FIRST, DOUBLES, CONTRADICTS))
         if routes_first:
-            self._unsubmitted[asked.application_id] = asked
-            await self._attempts(self._route, asked, attempts, draw)
+            routed = [asked, *self._others(number, draw)]
+            self._unsubmitted |= {each.application_id: each for each in routed}
+            call = self._route if len(routed) == 1 else draw.choice((self._route_batch, self._route_stream))
+            await self._attempts(call, routed, attempts, draw)
         calls = [
-            self._attempts(self._submit, asked, attempts, random.Random(draw.random())) for _ in range(1 + doubles)
+            self._attempts(self._submit, [asked], attempts, random.Random(draw.random())) for _ in range(1 + doubles)
         ]
         answered = await asyncio.gather(*calls)
         if any(answered):
@@ -120,14 +142,14 @@ class Clients:
                 await self._contradict(asked)
 
     async def _attempts(
-        self, call: Call, asked: application_pb2.Application, attempts: int, draw: random.Random
+        self, call: Call, asked: Sequence[application_pb2.Application], attempts: int, draw: random.Random
     ) -> bool:
         """Repeats at one server or the other while the failure is one that may pass; whether it was answered."""
         server = draw.randrange(len(self._stubs))
         for attempt in range(attempts):
             try:
-                await call(self._stubs[(server + attempt) % len(self._stubs)], asked)
-                return True
+                if await call(self._stubs[(server + attempt) % len(self._stubs)], asked):
+                    return True
             except PASSING as failed:
                 self.errors[f"{failed.code.name} {failed.reason}".strip()] += 1
             except errors.SluiceError as failed:
@@ -138,20 +160,57 @@ class Clients:
                 await asyncio.sleep(draw.uniform(0.2, 1.0) * min(attempt + 1, 4))
         return False
 
-    async def _route(self, client: AsyncSluice, asked: application_pb2.Application) -> None:
-        answer = await client.routing.Route(routing_pb2.RouteRequest(application=asked), timeout=CALL_SECONDS)
-        self.acknowledged.routed(answer.decision)
+    def _others(self, number: int, draw: random.Random) -> list[application_pb2.Application]:
+        """Those that a caller has routed together with its own: half of the callers none."""
+        if draw.random() < 0.5:
+            return []
+        self.batched += BATCH - 1
+        return [
+            application(number, prefix=f"{self._prefix}-with-{place}", product_line=draw.choice(LINES))
+            for place in range(1, BATCH)
+        ]
 
-    async def _submit(self, client: AsyncSluice, asked: application_pb2.Application) -> None:
-        answer = await client.routing.Submit(routing_pb2.SubmitRequest(application=asked), timeout=CALL_SECONDS)
+    async def _route(self, client: AsyncSluice, asked: Sequence[application_pb2.Application]) -> bool:
+        (own,) = asked
+        answer = await client.routing.Route(routing_pb2.RouteRequest(application=own), timeout=CALL_SECONDS)
+        self.acknowledged.routed(answer.decision)
+        return True
+
+    async def _route_batch(self, client: AsyncSluice, asked: Sequence[application_pb2.Application]) -> bool:
+        request = routing_pb2.RouteBatchRequest(applications=asked)
+        return self._routed((await client.routing.RouteBatch(request, timeout=CALL_SECONDS)).results)
+
+    async def _route_stream(self, client: AsyncSluice, asked: Sequence[application_pb2.Application]) -> bool:
+        chunk = routing_pb2.RouteStreamRequest(chunk_id=1, applications=asked)
+        (answer,) = [each async for each in client.routing.RouteStream(iter([chunk]), timeout=CALL_SECONDS)]
+        return self._routed(answer.results)
+
+    def _routed(self, results: Iterable[routing_pb2.RouteResult]) -> bool:
+        """Notes each that was decided, and how the others failed; whether all were decided."""
+        failures = []
+        for result in results:
+            if result.HasField("response"):
+                self.acknowledged.routed(result.response.decision)
+            else:
+                failures.append(result.failure)
+        for failure in failures:
+            name = PASSING_CODES.get(failure.code)
+            text = f"UNEXPECTED {failure.code} {failure.message}" if name is None else name
+            self.errors[f"{text} {failure.reason}".strip()] += 1
+        return not failures
+
+    async def _submit(self, client: AsyncSluice, asked: Sequence[application_pb2.Application]) -> bool:
+        (own,) = asked
+        answer = await client.routing.Submit(routing_pb2.SubmitRequest(application=own), timeout=CALL_SECONDS)
         self.acknowledged.submitted(answer.order)
+        return True
 
     async def _contradict(self, asked: application_pb2.Application) -> None:
         other = application_pb2.Application()
         other.CopyFrom(asked)
         other.premium.amount_minor += 1
         try:
-            await self._submit(self._stubs[0], other)
+            await self._submit(self._stubs[0], [other])
         except errors.SluiceError:
             return  # ALREADY_EXISTS, or not reached
         self.contradictions_accepted.append(asked.application_id)

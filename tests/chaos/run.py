@@ -69,6 +69,7 @@ def report(result: Result, seconds: float) -> str:
         ("doubly insured", verdict.doubly_insured),
         ("not final", verdict.not_final),
         ("in dispute", verdict.disagreements),
+        ("shares or capacities not kept", verdict.misdealt),
         ("contradictions accepted", result.contradictions_accepted),
         ("processes that ended by themselves", result.crashes),
         ("unexpected errors", result.unexpected),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sluice.client import AsyncSluice
+from sluice.insurer.v1 import insurer_pb2
 from sluice.routing.v1 import decision_pb2, order_pb2, routing_pb2
 from tests.support.house import Insurer
+from tests.support.shares import share_faults
 
 PAGE = 500
 INSURED, REJECTED, CANCELLED = (
@@ -69,11 +71,13 @@ class Verdict:
     """Neither insured nor rejected at the end."""
     disagreements: tuple[str, ...] = ()
     """A ledger says something else than the store."""
+    misdealt: tuple[str, ...] = ()
+    """Exact shares and capacities that the decisions have not kept; these texts name rules and insurers."""
 
     @property
     def clean(self) -> bool:
-        """Whether nothing is missing, doubled, left over or in dispute."""
-        return not (self.missing or self.doubly_insured or self.not_final or self.disagreements)
+        """Whether nothing is missing, doubled, left over, in dispute or misdealt."""
+        return not (self.missing or self.doubly_insured or self.not_final or self.disagreements or self.misdealt)
 
 
 async def all_orders(
@@ -101,17 +105,28 @@ async def until_final(client: AsyncSluice, seconds: float) -> None:
             await asyncio.sleep(0.2)
 
 
-async def read_books(client: AsyncSluice, insurers: Mapping[str, Insurer], acknowledged: Acknowledged) -> Verdict:
-    """Reads the store through ListOrders and GetOrder, and every insurer's ledger, and compares them."""
+async def read_books(
+    client: AsyncSluice,
+    insurers: Mapping[str, Insurer],
+    acknowledged: Acknowledged,
+    *,
+    capacities: Mapping[str, insurer_pb2.Capacity] | None = None,
+    repaying: Sequence[str] = (),
+) -> Verdict:
+    """Reads the store through ListOrders and GetOrder, and every insurer's ledger, and compares them.
+
+    ``capacities`` and ``repaying``: see ``shares.share_faults``.
+    """
     stored = {order.application.application_id: order async for order in all_orders(client)}
-    # A list shows the decision in force; an earlier one may have been acknowledged.
-    for application_id, decisions in acknowledged.decisions.items():
-        order = stored.get(application_id)
-        if order is not None and not decisions <= {decision.decision_id for decision in order.decisions}:
+    for application_id, order in stored.items():
+        # A list shows the decision in force, not the ones before it.
+        if order.decisions and order.decisions[-1].number > len(order.decisions):
             answer = await client.routing.GetOrder(routing_pb2.GetOrderRequest(application_id=application_id))
             stored[application_id] = answer.order
     ledgers = {insurer_id: await insurer.ledger() for insurer_id, insurer in insurers.items()}
-    return judge(stored, ledgers, acknowledged)
+    decisions = [decision for order in stored.values() for decision in order.decisions]
+    misdealt = share_faults(decisions, capacities or {}, repaying)
+    return replace(judge(stored, ledgers, acknowledged), misdealt=tuple(misdealt))
 
 
 def judge(

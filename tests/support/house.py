@@ -199,13 +199,25 @@ async def house(
         yield House(folder, insurers, built, sink if alarms else None)
 
 
-async def furnish(client: AsyncSluice, policy: breaker_pb2.BreakerPolicy = QUICK_WAY_BACK) -> None:
-    """Creates the insurers, gives their breakers the set fields of ``policy``, activates the plan."""
+async def furnish(
+    client: AsyncSluice,
+    policy: breaker_pb2.BreakerPolicy = QUICK_WAY_BACK,
+    *,
+    plan: str = PLAN,
+    capacities: Mapping[str, insurer_pb2.Capacity] | None = None,
+) -> None:
+    """Creates the insurers, those in ``capacities`` with theirs, gives their breakers the set fields of ``policy``,
+    activates the plan."""
     mask = field_mask_pb2.FieldMask(paths=[descriptor.name for descriptor, _ in policy.ListFields()])
     for insurer_id in INSURERS:
         await client.insurers.CreateInsurer(
             insurer_control_pb2.CreateInsurerRequest(
-                insurer=insurer_pb2.Insurer(insurer_id=insurer_id, display_name=insurer_id, contact="operations desk"),
+                insurer=insurer_pb2.Insurer(
+                    insurer_id=insurer_id,
+                    display_name=insurer_id,
+                    contact="operations desk",
+                    capacity=(capacities or {}).get(insurer_id),
+                ),
                 reason="test",
             )
         )
@@ -214,8 +226,8 @@ async def furnish(client: AsyncSluice, policy: breaker_pb2.BreakerPolicy = QUICK
                 insurer_id=insurer_id, policy=policy, update_mask=mask, reason="test"
             )
         )
-    plan = await client.routing.CreatePlan(routing_pb2.CreatePlanRequest(source=PLAN, reason="test"))
-    await client.routing.ActivatePlan(routing_pb2.ActivatePlanRequest(version=plan.plan.version, reason="test"))
+    created = await client.routing.CreatePlan(routing_pb2.CreatePlanRequest(source=plan, reason="test"))
+    await client.routing.ActivatePlan(routing_pb2.ActivatePlanRequest(version=created.plan.version, reason="test"))
 
 
 async def until_plan_is_active(server: Server) -> None:

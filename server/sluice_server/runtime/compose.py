@@ -71,6 +71,7 @@ from sluice_server.runtime.order_workers import ParkedDrainWorker, Reconciliatio
 from sluice_server.runtime.policy_reconciliation import PolicyReconciliationWorker
 from sluice_server.runtime.risk_group_search import RiskGroupWorker, build_risk_group_search
 from sluice_server.runtime.settings import Settings
+from sluice_server.store.group_commit import CommitPace
 from sluice_server.store.notices import BREAKERS, PLANS
 from sluice_server.store.risk import ColumnReader, RiskStoreReader
 from sluice_server.store.sql_store import SqlStore, open_store
@@ -95,7 +96,8 @@ async def _build(platform: Platform, opened: AsyncExitStack) -> Application:
     sinks = _sinks(platform, opened)
     _make_folders(settings)
 
-    store = await opened.enter_async_context(open_store(settings.store_url))
+    pace = CommitPace(minimum_gap_seconds=settings.commit_gap_seconds)
+    store = await opened.enter_async_context(open_store(settings.store_url, pace=pace))
     risk_reader = RiskStoreReader(settings.risk_store_url, model)
     risk_data = ColumnReader(risk_reader, model, memory_bytes=settings.risk_memory_mib * 2**20)
     opened.push_async_callback(risk_data.close)

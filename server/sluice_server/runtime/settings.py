@@ -67,6 +67,9 @@ class Settings(LimitSettings, BaseSettings):
 
     store_url: str = Field(default="sqlite+aiosqlite:///var/sluice.db", repr=False)
     """SQLAlchemy URL of the store: ``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://USER@HOST/DATABASE``."""
+    commit_gap_seconds: Annotated[float, Field(ge=0, le=1)] = 0.004
+    """From the beginning of one shared commit of orders to the next at least. Under load more lets more calls share a
+    commit, hence more of them a second; less answers the single call earlier. A call after a pause waits for none."""
     risk_store_url: str = Field(default="sqlite+aiosqlite:///var/risk.db", repr=False)
     """SQLAlchemy URL of the risk query store, which the Flink loader fills."""
     risk_memory_mib: Annotated[int, Field(ge=0)] = 256
