@@ -9,8 +9,8 @@ from sluice.client import AsyncSluice
 from sluice.routing.v1 import routing_pb2
 from sluice_server.runtime.compose import build
 from sluice_server.runtime.lifecycle import Server
-from tests.e2e.conftest import probe_settings
 from tests.support.house import application, furnish
+from tests.support.probe import probe_settings
 
 GAP_SECONDS = 0.5
 
@@ -25,7 +25,7 @@ async def test_a_commit_waits_for_the_gap_since_the_one_before(tmp_path: Path) -
     server = Server(build, settings)
     await server.start()
     try:
-        async with AsyncSluice(f"127.0.0.1:{server.port}") as client:
+        async with AsyncSluice(f"127.0.0.1:{server.port}", actor="li.wei") as client:
             await furnish(client)
             began = asyncio.get_running_loop().time()
             for number in range(1, 4):
