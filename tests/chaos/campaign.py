@@ -96,6 +96,8 @@ class Result:
     kills: int
     troubles: Counter[str]
     callers_saw: Counter[str]
+    reported: Counter[str]
+    """What teams that call insurers themselves have told of calls that gave no answer."""
     restored: int
     crashes: tuple[str, ...] = ()
     """Processes that ended by themselves."""
@@ -165,7 +167,13 @@ async def _play(
 ) -> Result:
     addresses = [server.address for server in home.servers]
     clients = await opened.enter_async_context(
-        Clients(addresses, seed=campaign.seed, orders=campaign.orders, per_second=campaign.per_second)
+        Clients(
+            addresses,
+            {insurer_id: f"http://127.0.0.1:{wire.port}" for insurer_id, wire in wires.items()},
+            seed=campaign.seed,
+            orders=campaign.orders,
+            per_second=campaign.per_second,
+        )
     )
     operators = Operators(addresses)
     servers = [await opened.enter_async_context(Keeper(server.program, server.start)) for server in home.servers]
@@ -192,7 +200,10 @@ async def _play(
         on_call.cancel()
         await asyncio.gather(on_call, return_exceptions=True)
     await clients.finish_routed()
-    await operators.until_all_final(campaign.recovery_seconds)
+    # What is parked waits for the operators, and the operators for the teams.
+    await asyncio.gather(
+        clients.finish_teams(campaign.recovery_seconds), operators.until_all_final(campaign.recovery_seconds)
+    )
     async with AsyncSluice(addresses[0]) as client:
         verdict = await read_books(
             client, home.insurers, clients.acknowledged, capacities=campaign.capacities, repaying=REPAYING
@@ -204,6 +215,7 @@ async def _play(
         sent=clients.sent + clients.batched,
         kills=sum(keeper.kills for keeper in keepers),
         troubles=troubles.counts,
+        reported=Counter({"failed": clients.team.technical_failures, "unknown": clients.team.unknown}),
         callers_saw=clients.errors,
         restored=operators.restored,
         crashes=tuple(crash for keeper in keepers for crash in keeper.crashes),

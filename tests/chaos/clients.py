@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ import grpc
 
 from sluice.client import AsyncSluice, errors
 from sluice.routing.v1 import application_pb2, routing_pb2
+from tests.chaos.teams import Team
 from tests.support.books import Acknowledged
 from tests.support.house import application
 
@@ -21,9 +23,12 @@ CALL_SECONDS = 4.0
 HANDS = 48
 """Applications under way at once."""
 ATTEMPTS = 12
-GIVES_UP, ROUTES_FIRST, DOUBLES, CONTRADICTS = 0.2, 0.2, 0.1, 0.05
-"""Part of the callers that never repeat; that have it routed, and call Submit later; that send twice at the same time;
-that send other content under the same id afterwards."""
+CALLS_ITSELF, GIVES_UP, ROUTES_FIRST, DOUBLES, CONTRADICTS = 0.15, 0.2, 0.2, 0.1, 0.05
+"""Part of the callers that call the insurer themselves (``teams``). Of the others: that never repeat; that have it
+routed, and call Submit later; that send twice at the same time; that send other content under the same id
+afterwards."""
+TEAM_TRIES = 4
+"""How often a team takes an application up again at once; the rest when all is over."""
 BATCH = 4
 """Applications of a caller who has many routed at once, by RouteBatch or RouteStream. The others of a batch are
 submitted when all is over."""
@@ -54,7 +59,10 @@ Call = Callable[[AsyncSluice, Sequence[application_pb2.Application]], Awaitable[
 class Clients:
     """``orders`` applications, repeatable from the seed except for their timing."""
 
-    def __init__(self, addresses: Sequence[str], *, seed: int, orders: int, per_second: float) -> None:
+    def __init__(
+        self, addresses: Sequence[str], insurers: Mapping[str, str], *, seed: int, orders: int, per_second: float
+    ) -> None:
+        """``addresses``: of the servers; ``insurers``: base URLs of the insurers' interfaces, by insurer_id."""
         self.acknowledged = Acknowledged()
         self.sent = 0
         """Callers that have come; the others of their batches are not counted."""
@@ -72,12 +80,18 @@ class Clients:
         self._open = AsyncExitStack()
         self._advanced = asyncio.Condition()
         self._unsubmitted: dict[str, application_pb2.Application] = {}
+        self.team = Team(insurers, self.acknowledged)
+        self._unfinished: list[application_pb2.Application] = []
+        """The team's."""
 
     async def __aenter__(self) -> Self:
         # A client's own retries would hide what a caller sees; these callers repeat by themselves.
         quick = (("grpc.enable_retries", 0), ("grpc.max_reconnect_backoff_ms", 500))
         for address in self._addresses:
-            self._stubs.append(await self._open.enter_async_context(AsyncSluice(address, options=quick)))
+            self._stubs.append(
+                await self._open.enter_async_context(AsyncSluice(address, actor="callers", options=quick))
+            )
+        await self._open.enter_async_context(self.team)
         return self
 
     async def __aexit__(
@@ -117,6 +131,28 @@ class Clients:
         for asked in self._unsubmitted.values():
             await self._attempts(self._submit, [asked], ATTEMPTS, random.Random(self._seed))
 
+    async def finish_teams(self, seconds: float) -> None:
+        """Teams go on with what they have not brought to its end, as long as that takes, or until the time is over."""
+        with contextlib.suppress(TimeoutError):  # what is left over then shows in the books
+            async with asyncio.timeout(seconds):
+                while self._unfinished:
+                    asked = self._unfinished.pop(0)
+                    if not await self._bring(asked, random.Random(self._seed)):
+                        self._unfinished.append(asked)
+                        await asyncio.sleep(0.2)
+
+    async def _bring(self, asked: application_pb2.Application, draw: random.Random) -> bool:
+        return await self.team.bring(
+            asked, lambda call: self._attempts(lambda client, _: call(client), [asked], ATTEMPTS, draw)
+        )
+
+    async def _bring_soon(self, asked: application_pb2.Application, draw: random.Random) -> None:
+        for _ in range(TEAM_TRIES):
+            if await self._bring(asked, draw):
+                return
+            await asyncio.sleep(draw.uniform(0.2, 1.0))
+        self._unfinished.append(asked)
+
     async def _caller(self, number: int) -> None:
         draw = random.Random(f"{self._seed}/{number}")
         asked = application(
@@ -125,6 +161,9 @@ class Clients:
             premium_minor=draw.randint(1_000, 90_000),
             product_line=draw.choice(LINES),
         )
+        if draw.random() < CALLS_ITSELF:
+            await self._bring_soon(asked, draw)
+            return
         attempts = 1 if draw.random() < GIVES_UP else ATTEMPTS
         routes_first, doubles, contradicts = (draw.random() < part for part in (ROUTES_FIRST, DOUBLES, CONTRADICTS))
         if routes_first:

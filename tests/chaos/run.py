@@ -61,6 +61,7 @@ def report(result: Result, seconds: float) -> str:
     lines = [
         f"{result.kills} kills in {seconds:.0f} s; {troubles}",
         f"callers saw {saw or 'no error'}",
+        f"teams reported {result.reported['unknown']} unknown calls and {result.reported['failed']} that were not made",
         f"{result.restored} times traffic was given back by two operators",
         f"{counts}, {verdict.orders} orders in the store, {verdict.policies} policies in the ledgers",
     ]
