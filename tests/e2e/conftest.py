@@ -18,9 +18,9 @@ from sluice_server.insurers.simulated.modes import Mode
 from sluice_server.insurers.simulated.server import SimulatedInsurer
 from sluice_server.runtime.compose import build
 from sluice_server.runtime.lifecycle import Server
+from tests.e2e.routing_calls import activate, create, know_insurers
+from tests.support.house import INSURERS
 from tests.support.probe import probe_settings
-
-INSURERS = ("insurer-a", "insurer-b", "insurer-c")
 
 
 @asynccontextmanager
@@ -78,3 +78,11 @@ async def whole_client(whole_server: Server) -> AsyncIterator[AsyncSluice]:
     """A client of the whole server."""
     async with AsyncSluice(f"127.0.0.1:{whole_server.port}", actor="wang.li") as client:
         yield client
+
+
+@pytest.fixture
+async def client(whole_client: AsyncSluice) -> AsyncSluice:
+    """A client of a server that knows the insurers and decides by the documented example."""
+    await know_insurers(whole_client)
+    await activate(whole_client, (await create(whole_client)).plan.version)
+    return whole_client

@@ -17,7 +17,7 @@ from sluice.routing.v1 import plan_pb2
 from sluice.routing.v1 import routing_pb2 as pb
 from sluice_server.runtime.compose import build
 from sluice_server.runtime.lifecycle import Server
-from tests.e2e.test_routing import EXAMPLE, activate, application, create, know_insurers
+from tests.e2e.routing_calls import EXAMPLE, activate, application, create, know_insurers
 from tests.support.probe import probe_settings
 
 WORDS = (

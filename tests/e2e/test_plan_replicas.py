@@ -14,7 +14,7 @@ from sluice.client import AsyncSluice, errors
 from sluice.routing.v1 import routing_pb2 as pb
 from sluice_server.runtime.compose import build
 from sluice_server.runtime.lifecycle import Server
-from tests.e2e.test_routing import EXAMPLE, activate, application, create, know_insurers, route
+from tests.e2e.routing_calls import EXAMPLE, activate, application, create, know_insurers, route
 from tests.support.probe import probe_settings
 
 FIRST, LAST = "share: 5000", "share: 2000"

@@ -18,7 +18,7 @@ from sluice.routing.v1 import routing_pb2 as pb
 from sluice_server.insurers.simulated.modes import Mode, ModeName
 from sluice_server.insurers.simulated.server import SimulatedInsurer
 from sluice_server.runtime.lifecycle import Server
-from tests.e2e.test_routing import EXAMPLE, activate, application, create, know_insurers, route, submit
+from tests.e2e.routing_calls import EXAMPLE, activate, application, create, know_insurers, route, submit
 from tests.e2e.test_routing_cli import CommandLine
 from tests.integration.risk.published import publish
 from tests.unit.risk.portfolio import MONTHS, channel_row
@@ -31,14 +31,6 @@ OTHER_SHARES = EXAMPLE.replace(
     "share: 6000\n        binding: {insurer_product_code: B-SCREEN",
 )
 COUNT = 60
-
-
-@pytest.fixture
-async def client(whole_client: AsyncSluice) -> AsyncSluice:
-    """A client of a server that decides by the documented example."""
-    await know_insurers(whole_client)
-    await activate(whole_client, (await create(whole_client)).plan.version)
-    return whole_client
 
 
 @pytest.fixture

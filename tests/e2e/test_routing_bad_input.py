@@ -18,16 +18,9 @@ from sluice.insurer.v1 import insurer_control_pb2
 from sluice.routing.v1 import application_pb2, order_pb2
 from sluice.routing.v1 import routing_pb2 as pb
 from sluice.type.v1.money_pb2 import Money
-from tests.e2e.test_routing import EXAMPLE, activate, application, create, know_insurers
+from tests.e2e.routing_calls import EXAMPLE, application
 
 Application = application_pb2.Application
-
-
-@pytest.fixture
-async def client(whole_client: AsyncSluice) -> AsyncSluice:
-    await know_insurers(whole_client)
-    await activate(whole_client, (await create(whole_client)).plan.version)
-    return whole_client
 
 
 async def everything(client: AsyncSluice) -> tuple[object, ...]:

@@ -14,7 +14,7 @@ from sluice.client import AsyncSluice
 from sluice.routing.v1 import routing_pb2 as pb
 from sluice_server.cli.main import app
 from sluice_server.runtime.lifecycle import Server
-from tests.e2e.test_routing import EXAMPLE, know_insurers
+from tests.e2e.routing_calls import EXAMPLE, know_insurers
 
 APPLICATION = {
     "application_id": "app-1",

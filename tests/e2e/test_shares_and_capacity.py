@@ -16,7 +16,7 @@ from sluice.routing.v1 import decision_pb2, order_pb2
 from sluice.routing.v1 import routing_pb2 as pb
 from sluice_server.runtime.compose import build
 from sluice_server.runtime.lifecycle import Server
-from tests.e2e.test_routing import activate, application, create, know_insurers, route, submit
+from tests.e2e.routing_calls import activate, application, create, know_insurers, route, submit
 from tests.support.probe import probe_settings
 
 SHARES = {"insurer-a": 5000, "insurer-b": 3000, "insurer-c": 2000}
