@@ -22,8 +22,8 @@ serve: install ## Run the server on what `make demo` left, if it ran; else on an
 
 ## Build on it
 .PHONY: test
-test: install ## Run the tests, file by file on WORKERS=2 processes (ARGS=... goes to pytest)
-	@$(PY) -m pytest -n $(or $(WORKERS),2) --dist loadfile $(ARGS)
+test: install ## Run the tests, file by file on WORKERS=3 processes (ARGS=... goes to pytest)
+	@$(PY) -m pytest -n $(or $(WORKERS),3) --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: install ## ruff, mypy strict, import linter, buf lint, buf breaking
