@@ -21,8 +21,8 @@ from sluice_server.domain.breaker.ports import Capacity, Insurer
 from sluice_server.domain.context import Actor, CallContext
 from sluice_server.domain.routing.active import ActivePlan, PlanPreparation, PlanRefresh
 from sluice_server.domain.routing.publish import ActivatePlan, Activation, CreatePlan, PlanDraft
+from sluice_server.store import SqlStore, open_store
 from sluice_server.store.notices import PLANS
-from sluice_server.store.sql_store import SqlStore, open_store
 from tests.bench import plans
 from tests.bench.report import Row, report
 from tests.integration.orders.world import HandClock

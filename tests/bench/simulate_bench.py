@@ -18,7 +18,7 @@ import uvloop
 
 from sluice_server.domain.routing.active import ActivePlan
 from sluice_server.domain.routing.simulate import SimulatePlan, Simulation
-from sluice_server.store.sql_store import SqlStore, open_store
+from sluice_server.store import SqlStore, open_store
 from tests.bench.report import Row, report
 from tests.integration.orders.world import HandClock
 from tests.integration.store.samples import NOON, order

@@ -19,7 +19,7 @@ from pathlib import Path
 import uvloop
 
 from sluice_server.domain.orders.model import Order, OrderState, Outcome
-from sluice_server.store.sql_store import SqlStore, open_store
+from sluice_server.store import SqlStore, open_store
 from tests.bench.report import Row, report
 from tests.integration.store.samples import NOON, ended, order, submitting
 from tests.support.postgres import running_postgres

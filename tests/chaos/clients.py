@@ -35,15 +35,8 @@ submitted when all is over."""
 LINES = ("screen", "accident", "warranty")
 
 
-PASSING = (
-    errors.Unavailable,
-    errors.DeadlineExceeded,
-    errors.Cancelled,
-    errors.Aborted,
-    errors.ResourceExhausted,
-)
-PASSING_CODES = {
-    code.value[0]: code.name
+PASSING = {
+    code.value[0]: code
     for code in (
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -52,7 +45,7 @@ PASSING_CODES = {
         grpc.StatusCode.RESOURCE_EXHAUSTED,
     )
 }
-"""The same as the result of one application of a batch."""
+"""By number, as the result of one application of a batch has it."""
 Call = Callable[[AsyncSluice, Sequence[application_pb2.Application]], Awaitable[bool]]
 
 
@@ -189,12 +182,12 @@ class Clients:
             try:
                 if await call(self._stubs[(server + attempt) % len(self._stubs)], asked):
                     return True
-            except PASSING as failed:
-                self.errors[f"{failed.code.name} {failed.reason}".strip()] += 1
             except errors.SluiceError as failed:
-                # Nothing that these callers ask for is wrong: the campaign reports it.
-                self.errors[f"UNEXPECTED {failed}"] += 1
-                return False
+                if failed.code not in PASSING.values():
+                    # Nothing that these callers ask for is wrong: the campaign reports it.
+                    self.errors[f"UNEXPECTED {failed}"] += 1
+                    return False
+                self.errors[f"{failed.code.name} {failed.reason}".strip()] += 1
             if attempt + 1 < attempts:
                 await asyncio.sleep(draw.uniform(0.2, 1.0) * min(attempt + 1, 4))
         return False
@@ -233,8 +226,8 @@ class Clients:
             else:
                 failures.append(result.failure)
         for failure in failures:
-            name = PASSING_CODES.get(failure.code)
-            text = f"UNEXPECTED {failure.code} {failure.message}" if name is None else name
+            passing = PASSING.get(failure.code)
+            text = f"UNEXPECTED {failure.code} {failure.message}" if passing is None else passing.name
             self.errors[f"{text} {failure.reason}".strip()] += 1
         return not failures
 

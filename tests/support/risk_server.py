@@ -19,8 +19,8 @@ from sluice_server.domain.risk.pricing.use_cases import build_pricing_use_cases
 from sluice_server.domain.risk.semantic.model_yaml import shipped_model
 from sluice_server.domain.risk.use_cases import build_risk_use_cases
 from sluice_server.runtime.lifecycle import Application, Platform, Server, Service
+from sluice_server.store import SqlStore, open_store
 from sluice_server.store.risk import RiskStoreReader
-from sluice_server.store.sql_store import SqlStore, open_store
 from tests.support.probe import probe_settings
 
 RISK_QUERY = risk_query_pb2.DESCRIPTOR.services_by_name["RiskQuery"].full_name

@@ -47,6 +47,7 @@ def _page_faults(page: Sequence[decision_pb2.Decision], weights: Sequence[int]) 
             yield f"position {position} has found {before}, but the orders before it are {dict(counts)}"
             return
         counts[decision.insurer_id] += 1
+        # A ledger that repays has no weights here: who was missing may be ahead or behind.
         for candidate, weight in zip(decision.candidates, weights, strict=False):
             # In whole numbers: |orders - position * weight / sum| < 1.
             off = counts[candidate.insurer_id] * sum(weights) - position * weight

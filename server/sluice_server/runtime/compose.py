@@ -71,10 +71,9 @@ from sluice_server.runtime.order_workers import ParkedDrainWorker, Reconciliatio
 from sluice_server.runtime.policy_reconciliation import PolicyReconciliationWorker
 from sluice_server.runtime.risk_group_search import RiskGroupWorker, build_risk_group_search
 from sluice_server.runtime.settings import Settings
-from sluice_server.store.group_commit import CommitPace
+from sluice_server.store import CommitPace, SqlStore, open_store
 from sluice_server.store.notices import BREAKERS, PLANS
 from sluice_server.store.risk import ColumnReader, RiskStoreReader
-from sluice_server.store.sql_store import SqlStore, open_store
 
 
 async def build(platform: Platform) -> Application:

@@ -7,13 +7,10 @@ from typing import Any
 from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from sluice_server.store.sqlite.connection import BUSY_SECONDS, sqlite_pragmas
+from sluice_server.store.sqlite.connection import sqlite_pragmas
+from sluice_server.store.time_limits import BUSY_SECONDS, CONNECT_SECONDS, STATEMENT_SECONDS
 from sluice_server.store.types import json_text
 
-CONNECT_SECONDS = 5.0
-"""A connection that is not there by then is Unavailable."""
-STATEMENT_SECONDS = 30.0
-"""A statement on PostgreSQL is given up then."""
 WRITE_OPTION = "sluice_write"
 """Execution option of a connection whose transaction will write."""
 

@@ -18,8 +18,8 @@ from sluice_server.store.migrate import upgrade
 from sluice_server.store.notices import PostgresNotices
 from sluice_server.store.order_write import OrderWriter
 from sluice_server.store.postgres.writer import PostgresWriter
-from sluice_server.store.sqlite.connection import BUSY_SECONDS
 from sluice_server.store.sqlite.writer import SqliteWriter
+from sluice_server.store.time_limits import BUSY_SECONDS
 from sluice_server.store.unit_of_work import SqlUnitOfWork, WriteGate
 
 _SHARDS = 1024

@@ -27,7 +27,7 @@ from sluice_server.store.reconciliations import SqlReconciliations
 from sluice_server.store.risk_alerts import SqlRiskAlerts
 from sluice_server.store.risk_groups import SqlRiskGroups
 from sluice_server.store.session import Session
-from sluice_server.store.sqlite.connection import BUSY_SECONDS
+from sluice_server.store.time_limits import BUSY_SECONDS
 
 
 class WriteGate:

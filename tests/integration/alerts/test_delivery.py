@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from sluice_server.alerts.delivery import AlarmDelivery, DeliverySettings, Round
 from sluice_server.domain.breaker.ports import Alarm, AlarmSink
 from sluice_server.domain.errors import ConcurrentChange
-from sluice_server.store.sql_store import SqlStore, open_store
+from sluice_server.store import SqlStore, open_store
 from tests.support.alarms import NOON, HandClock, SinkInMemory, alarm
 
 

@@ -19,7 +19,7 @@ from sluice_server.alerts.signature import SIGNATURE_HEADER, sign
 from sluice_server.alerts.webhook import WebhookSink
 from sluice_server.domain.breaker.ports import Alarm, AlarmNotDelivered
 from sluice_server.domain.context import SystemClock
-from sluice_server.store.sql_store import open_store
+from sluice_server.store import open_store
 from tests.support.alarms import HandClock, alarm
 from tests.support.programs import running
 

@@ -32,7 +32,7 @@ from sluice_server.domain.orders.retry import RetryOrders
 from sluice_server.domain.orders.submit import SubmitApplication
 from sluice_server.domain.orders.timing import OrderTiming
 from sluice_server.domain.routing.ports import TrafficSource
-from sluice_server.store.sql_store import SqlStore, open_store
+from sluice_server.store import SqlStore, open_store
 from tests.integration.breaker.insurers import (
     START,
     A,

@@ -23,7 +23,7 @@ from sluice_server.domain.orders.ports import (
 )
 from sluice_server.domain.routing.frame import FirstDecision
 from sluice_server.domain.unit_of_work import UnitOfWork
-from sluice_server.store.sql_store import SqlStore
+from sluice_server.store import SqlStore
 
 
 class Killed(BaseException):

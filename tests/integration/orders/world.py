@@ -47,7 +47,7 @@ from sluice_server.domain.routing.plan import CompiledPlan
 from sluice_server.domain.routing.ports import Admission, TrafficSnapshot
 from sluice_server.domain.routing.source.compile import compile_plan
 from sluice_server.domain.unit_of_work import Store
-from sluice_server.store.sql_store import SqlStore, open_store
+from sluice_server.store import SqlStore, open_store
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 ASK_SECONDS, SETTLE_SECONDS = 20.0, 600.0

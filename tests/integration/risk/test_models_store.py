@@ -20,7 +20,7 @@ from sluice_server.domain.risk.pricing.change import (
 )
 from sluice_server.domain.risk.pricing.model_version import ModelNotActivatable, ModelState, ModelVersion
 from sluice_server.domain.risk.pricing.read import GetModelValidation, ListModelVersions, ListModelVersionsParams
-from sluice_server.store.sql_store import SqlStore, open_store
+from sluice_server.store import SqlStore, open_store
 from tests.unit.risk.pricing.fitted import content, validation
 
 ZHANG, LI = (CallContext(Actor(name), f"call-{name}") for name in ("zhang.san", "li.si"))

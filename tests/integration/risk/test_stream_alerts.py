@@ -20,8 +20,8 @@ from sluice_server.domain.risk.alerts.stream import StreamSeries
 from sluice_server.domain.risk.alerts.use_cases import AlertUseCases, build_alert_use_cases
 from sluice_server.domain.risk.semantic.model_yaml import shipped_model
 from sluice_server.domain.risk.semantic.question import Filter
+from sluice_server.store import SqlStore, open_store
 from sluice_server.store.risk import RiskStoreReader
-from sluice_server.store.sql_store import SqlStore, open_store
 
 START = datetime(2026, 11, 1, 8, 0, tzinfo=UTC)
 CONTEXT = CallContext(Actor("zhang.san"), "test")

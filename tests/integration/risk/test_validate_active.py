@@ -17,7 +17,7 @@ from sluice_server.domain.errors import InvalidInput, RiskResourceNotFound
 from sluice_server.domain.risk.pricing.read import GetModelValidation
 from sluice_server.domain.risk.pricing.validate_active import WARNING, ValidateActiveModel
 from sluice_server.runtime.model_validation import ModelValidationWorker
-from sluice_server.store.sql_store import SqlStore, open_store
+from sluice_server.store import SqlStore, open_store
 from tests.integration.risk.published import publish
 from tests.integration.risk.test_models_store import ZHANG, put_to_use, register
 from tests.unit.risk.fake_reader import FakeRiskReader

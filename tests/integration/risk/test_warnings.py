@@ -13,7 +13,7 @@ from sluice_server.domain.risk.alerts.raise_warning import RaiseWarning, RiskWar
 from sluice_server.domain.risk.alerts.replay import AlertState
 from sluice_server.domain.risk.alerts.rule import Severity
 from sluice_server.domain.risk.semantic.semantic_model import Label
-from sluice_server.store.sql_store import SqlStore, open_store
+from sluice_server.store import SqlStore, open_store
 from tests.support.alarms import HandClock
 
 DRIFT = RiskWarning("model-drift", Label("模型漂移", "the model has drifted"), {"model_version": "3"}, owner="pricing")

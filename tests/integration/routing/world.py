@@ -19,7 +19,7 @@ from sluice_server.domain.routing.catalogue import GetPlan, ListPlans
 from sluice_server.domain.routing.explain import ExplainRoute
 from sluice_server.domain.routing.ports import StoredPlan
 from sluice_server.domain.routing.publish import ActivatePlan, CreatePlan, PlanDraft, ValidatePlan
-from sluice_server.store.sql_store import SqlStore, open_store
+from sluice_server.store import SqlStore, open_store
 from tests.integration.orders.world import HandClock, HandTraffic
 from tests.unit.routing.builders import PLAN
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from sluice_server.store.sql_store import SqlStore, open_store
+from sluice_server.store import SqlStore, open_store
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import os
 import sys
 
 from sluice_server.domain.orders.model import OrderState
-from sluice_server.store.sql_store import open_store
+from sluice_server.store import open_store
 from tests.integration.store.samples import after, order, stored, submitting
 
 

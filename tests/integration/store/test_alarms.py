@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 
 from sluice_server.domain.breaker.ports import Alarm, PendingAlarm
-from sluice_server.store.sql_store import SqlStore, open_store
+from sluice_server.store import SqlStore, open_store
 from tests.integration.store.samples import after, alarm
 
 

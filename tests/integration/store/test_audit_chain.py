@@ -11,8 +11,8 @@ from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sluice_server.domain.audit.chain import ChainCheck, ChainHead
+from sluice_server.store import SqlStore
 from sluice_server.store.engine import create_engine
-from sluice_server.store.sql_store import SqlStore
 from tests.integration.store.samples import audit_event
 
 KEPT = {

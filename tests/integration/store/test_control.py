@@ -10,7 +10,7 @@ import pytest
 from sluice_server.domain.breaker.model import BreakerState, IncidentEvent, IncidentEventKind, Scope
 from sluice_server.domain.breaker.normal_rate import Learned
 from sluice_server.domain.errors import ConcurrentChange
-from sluice_server.store.sql_store import SqlStore
+from sluice_server.store import SqlStore
 from tests.integration.store.samples import after, audit_event, breaker, incident, insurer
 
 

@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from sluice_server.domain.errors import ConcurrentChange, Unavailable
 from sluice_server.domain.orders.model import Order, OrderState, Outcome
+from sluice_server.store import SqlStore, open_store
 from sluice_server.store.engine import create_engine
-from sluice_server.store.sql_store import SqlStore, open_store
 from sluice_server.store.tables import orders
 from tests.integration.store.samples import after, decision, ended, order, stored, submitting
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sluice_server.domain.orders.model import OrderState
-from sluice_server.store.sql_store import open_store
+from sluice_server.store import open_store
 
 ROOT = Path(__file__).parents[3]
 

@@ -10,7 +10,7 @@ import pytest
 from sluice_server.domain.breaker.evidence_source import BacklogCount, OutcomeRecord, ParkedCount
 from sluice_server.domain.breaker.model import Scope
 from sluice_server.domain.orders.model import Order, OrderState, Outcome, SubmissionKind
-from sluice_server.store.sql_store import SqlStore
+from sluice_server.store import SqlStore
 from tests.integration.store.samples import NOON, after, decision, ended, order, stored, submitting
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import make_url
 
 from sluice_server.domain.errors import Unavailable
 from sluice_server.domain.orders.model import Order
+from sluice_server.store import SqlStore, open_store
 from sluice_server.store.postgres import writer as postgres_writer
-from sluice_server.store.sql_store import SqlStore, open_store
 from sluice_server.store.sqlite import connection as sqlite_connection
 from tests.integration.store.proxy import CuttableProxy
 from tests.integration.store.samples import after, order, submitting
@@ -70,7 +70,7 @@ class TestSqlite:
             pages = probe.execute("PRAGMA page_count").fetchone()[0]
         roomy = sqlite_connection.sqlite_pragmas()
         tight = (*roomy, f"PRAGMA max_page_count = {pages + 40}")
-        for module in ("engine", "sqlite.writer"):
+        for module in ("engine", "sqlite.connection"):
             monkeypatch.setattr(f"sluice_server.store.{module}.sqlite_pragmas", lambda: tight)
         async with open_store(sqlite_url) as store:
             acknowledged: list[str] = []
@@ -94,11 +94,9 @@ class TestSqlite:
         self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async with open_store(sqlite_url) as store:
+            tight = (*sqlite_connection.sqlite_pragmas(), "PRAGMA max_page_count = 1")
             with monkeypatch.context() as full:
-                full.setattr(
-                    "sluice_server.store.sqlite.writer.sqlite_pragmas",
-                    lambda: (*sqlite_connection.sqlite_pragmas(), "PRAGMA max_page_count = 1"),
-                )
+                full.setattr(sqlite_connection, "sqlite_pragmas", lambda: tight)
                 kept, errors = await recorded(store, [f"app-{n}" for n in range(200)])
                 assert (kept, {type(error) for error in errors}) == ([], {Unavailable})
             assert (await recorded(store, ["a"]))[0] == ["a"]

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sluice_server.domain.orders.model import OrderState
 from sluice_server.domain.orders.ports import OrderFilter, OrderPosition
 from sluice_server.domain.unit_of_work import UnitOfWork
+from sluice_server.store import SqlStore
 from sluice_server.store.engine import create_engine
-from sluice_server.store.sql_store import SqlStore
 from tests.integration.store.samples import after, order
 
 Question = Callable[[UnitOfWork], Awaitable[Any]]

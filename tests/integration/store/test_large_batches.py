@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from sluice_server.store import open_store
 from sluice_server.store.columns import FIRST_COLUMNS
 from sluice_server.store.order_write import FirstWrite, new_order
 from sluice_server.store.rows import SQLITE3
-from sluice_server.store.sql_store import open_store
 from sluice_server.store.sqlite.first import ROWS_AT_ONCE
 from sluice_server.store.sqlite.writer import SqliteWriter
 from sluice_server.store.unit_of_work import WriteGate

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sluice_server.domain.audit.chain import ChainCheck, ChainHead
+from sluice_server.store import open_store
 from sluice_server.store.engine import create_engine
 from sluice_server.store.migrate import MIGRATIONS, configuration, upgrade
-from sluice_server.store.sql_store import open_store
 from sluice_server.store.tables import metadata
 
 _SQLITE_SCHEMA = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"

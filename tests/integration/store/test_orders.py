@@ -7,8 +7,8 @@ import pytest
 from sluice_server.domain.errors import ConcurrentChange
 from sluice_server.domain.orders.model import Order, OrderState, Outcome
 from sluice_server.domain.orders.ports import OrderFilter, OrderPosition
+from sluice_server.store import SqlStore
 from sluice_server.store.content import APPLICATION
-from sluice_server.store.sql_store import SqlStore
 from sluice_server.store.types import as_stored
 from tests.integration.store.samples import after, decision, ended, order, stored, submitting
 

@@ -7,7 +7,7 @@ import pytest
 
 from sluice_server.domain.errors import PlanNotFound, StaleEtag
 from sluice_server.domain.routing.ports import StoredPlan
-from sluice_server.store.sql_store import SqlStore
+from sluice_server.store import SqlStore
 from tests.integration.store.samples import plan
 
 

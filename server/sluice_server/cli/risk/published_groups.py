@@ -60,8 +60,8 @@ async def _search(store: str, risk_store: str, data_version: int | None) -> tupl
     from sluice_server.domain.risk.semantic.model_yaml import shipped_model
     from sluice_server.runtime.risk_group_search import build_risk_group_search
     from sluice_server.runtime.settings import SettingsError, load_settings
+    from sluice_server.store import open_store
     from sluice_server.store.risk import RiskStoreReader
-    from sluice_server.store.sql_store import open_store
 
     try:
         settings = load_settings(store_url=store, risk_store_url=risk_store)

@@ -16,7 +16,7 @@ from sluice_server.domain.risk.models.fit_model import FittedModel
 from sluice_server.domain.risk.pricing.change import ModelDraft, RegisterModel
 from sluice_server.domain.risk.pricing.from_fit import model_content, model_validation
 from sluice_server.domain.risk.pricing.model_version import ModelVersion
-from sluice_server.store.sql_store import open_store
+from sluice_server.store import open_store
 
 
 def register(

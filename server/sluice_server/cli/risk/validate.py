@@ -56,8 +56,8 @@ def _plain(found: ValidatedAgain) -> dict[str, object]:
 async def _validate(store: str, risk_store: str, data_version: int | None) -> ValidatedAgain:
     # Only here: the other commands need no database.
     from sluice_server.domain.risk.semantic.model_yaml import shipped_model
+    from sluice_server.store import open_store
     from sluice_server.store.risk import RiskStoreReader
-    from sluice_server.store.sql_store import open_store
 
     reader = RiskStoreReader(risk_store, shipped_model())
     try:

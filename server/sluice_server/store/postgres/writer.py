@@ -24,11 +24,11 @@ from sluice_server.store.columns import (
     SUBMISSION_COLUMNS,
 )
 from sluice_server.store.counts import CountChanges, standing
-from sluice_server.store.engine import CONNECT_SECONDS
 from sluice_server.store.order_write import FirstWrite, OrderWrite, PlainWrite, Write
 from sluice_server.store.postgres.first import write_first
 from sluice_server.store.rows import ASYNCPG, Codec, Row
 from sluice_server.store.settling import Overtaken, all_plain, write_settled_postgres
+from sluice_server.store.time_limits import CONNECT_SECONDS
 
 _PING_AFTER_SECONDS = 1.0
 """A connection that was not used for so long may be from before the database's restart."""

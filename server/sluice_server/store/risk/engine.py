@@ -9,8 +9,8 @@ from urllib.parse import quote
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from sluice_server.store.engine import CONNECT_SECONDS, create_engine
-from sluice_server.store.sqlite.connection import BUSY_SECONDS
+from sluice_server.store.engine import create_engine
+from sluice_server.store.time_limits import BUSY_SECONDS, CONNECT_SECONDS
 
 
 def create_reader_engine(url: str) -> tuple[AsyncEngine, Path | None]:

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
 
-from sluice_server.store.sqlite.connection import connect, sqlite_pragmas
+from sluice_server.store.sqlite.connection import connect
 
 ROWS = 4_000
 """Orders between two checkpoints: about as many pages of the log, under half of what it may hold."""
@@ -45,7 +45,7 @@ class Checkpoints:
 
     def _make(self) -> None:
         try:
-            connection = connect(self._path, sqlite_pragmas())
+            connection = connect(self._path)
             try:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             finally:

@@ -1,12 +1,11 @@
-"""Connections to SQLite as every part of the store opens them."""
+"""What every connection to SQLite sets, and those of the threads that speak to its driver directly."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 
-BUSY_SECONDS = 5.0
-"""How long a transaction waits for another process's lock."""
+from sluice_server.store.time_limits import BUSY_SECONDS
+
 WAL_PAGES = 10_000
 """Pages (4 KiB) of the write-ahead log after which SQLite copies them into the database: the default of 1,000 costs a
 fifth of the throughput of large commits."""
@@ -28,11 +27,11 @@ def sqlite_pragmas() -> tuple[str, ...]:
     )
 
 
-def connect(path: str, pragmas: Sequence[str]) -> sqlite3.Connection:
+def connect(path: str) -> sqlite3.Connection:
     """A connection that begins no transaction by itself, for whichever thread holds it."""
     connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
     )
-    for pragma in pragmas:
+    for pragma in sqlite_pragmas():
         connection.execute(pragma)
     return connection

@@ -28,7 +28,7 @@ from sluice_server.store.order_write import FirstWrite, OrderWrite, PlainWrite, 
 from sluice_server.store.rows import SQLITE3, Codec, Row
 from sluice_server.store.settling import all_first, all_plain, write_settled_sqlite
 from sluice_server.store.sqlite.checkpoints import Checkpoints
-from sluice_server.store.sqlite.connection import connect, sqlite_pragmas
+from sluice_server.store.sqlite.connection import connect
 from sluice_server.store.sqlite.first import ROWS_AT_ONCE, prepare, write_first
 from sluice_server.store.types import from_microseconds, json_text
 from sluice_server.store.unit_of_work import WriteGate
@@ -85,7 +85,7 @@ class SqliteWriter:
         return results
 
     def _connect(self) -> sqlite3.Connection:
-        connection = connect(self._path, sqlite_pragmas())
+        connection = connect(self._path)
         prepare(connection)
         self._connection = connection
         return connection
